@@ -1,0 +1,162 @@
+package hsm
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"hyok/hsm/internal/gcm"
+)
+
+// Sizes, in bytes. The device checks none of them (guide hsm.md §2, traps 1 and 2).
+const (
+	MaxPlaintext = 64 << 10 // and ciphertext; XKS asks for 4300 (XKS fact 52)
+	MaxAAD       = 65 << 10 // XKS asks for 8215 (XKS fact 53)
+
+	ivSize     = 12 // of what Encrypt gives
+	longIVSize = 16 // also taken by Decrypt (XKS fact 54)
+	aes256Size = 32
+)
+
+// Sealed is what Encrypt gives. The slices share one array.
+type Sealed struct {
+	IV         []byte // 12 bytes
+	Ciphertext []byte // as long as the plaintext
+	Tag        []byte // 16 bytes
+}
+
+// Encrypt encrypts with AES-256-GCM under the key of that label, with a random
+// 12-byte IV and a 128-bit tag. plaintext has 0 to MaxPlaintext bytes, aad 0 to
+// MaxAAD. Errors: ErrBadInput, ErrKeyNotFound, ErrKeyDisabled, ErrKeyUsage,
+// ErrAmbiguous, ErrNotLoggedIn.
+func (t *Token) Encrypt(ctx context.Context, label string, plaintext, aad []byte) (Sealed, error) {
+	s, err := t.encrypt(ctx, label, plaintext, aad)
+	if err != nil {
+		return Sealed{}, fmt.Errorf("encrypting under key %q: %w", label, err)
+	}
+	return s, nil
+}
+
+func (t *Token) encrypt(ctx context.Context, label string, plaintext, aad []byte) (Sealed, error) {
+	if err := checkInput(label, plaintext, aad); err != nil {
+		return Sealed{}, err
+	}
+	var sealed Sealed
+	err := t.do(ctx, t.quick, opEncrypt, func(w *worker) (err error) {
+		sealed, err = w.encrypt(label, plaintext, aad)
+		return err
+	}, nil)
+	if err != nil {
+		return Sealed{}, err // sealed may still be written to
+	}
+	return sealed, nil
+}
+
+func (w *worker) encrypt(label string, plaintext, aad []byte) (Sealed, error) {
+	e, err := w.usableKey(label, Key.mayEncrypt)
+	if err != nil {
+		return Sealed{}, err
+	}
+	n := len(plaintext)
+	buf := make([]byte, ivSize+n+gcm.TagSize+gcm.Margin)
+	iv, out := buf[:ivSize:ivSize], buf[ivSize:]
+	rand.Read(iv)
+	r := w.t.lib.gcm.Encrypt(uint(w.session), uint(e.handle), iv, aad, plaintext, out)
+	switch {
+	case r.RV != 0 && r.Begun:
+		w.closeSessionInside() // it may be poisoned
+		return Sealed{}, &CodeError{Function: "C_Encrypt", Code: r.RV}
+	case r.RV != 0:
+		return Sealed{}, &CodeError{Function: "C_EncryptInit", Code: r.RV}
+	case r.N != n+gcm.TagSize:
+		return Sealed{}, fmt.Errorf("%w: it made %d bytes of %d, not a tag of %d more", ErrUnavailable, r.N, n, gcm.TagSize)
+	}
+	return Sealed{IV: iv, Ciphertext: out[:n:n], Tag: out[n : n+gcm.TagSize : n+gcm.TagSize]}, nil
+}
+
+// Decrypt decrypts what Encrypt gave; iv has 12 or 16 bytes, tag 16, and the
+// plaintext is as long as ciphertext, at most MaxPlaintext. Errors:
+// ErrInvalidCiphertext when any of them is not as it was, else as for Encrypt.
+func (t *Token) Decrypt(ctx context.Context, label string, iv, ciphertext, tag, aad []byte) ([]byte, error) {
+	plaintext, err := t.decrypt(ctx, label, iv, ciphertext, tag, aad)
+	if err != nil {
+		return nil, fmt.Errorf("decrypting under key %q: %w", label, err)
+	}
+	return plaintext, nil
+}
+
+func (t *Token) decrypt(ctx context.Context, label string, iv, ciphertext, tag, aad []byte) ([]byte, error) {
+	if err := checkInput(label, ciphertext, aad); err != nil {
+		return nil, err
+	}
+	if len(iv) != ivSize && len(iv) != longIVSize {
+		return nil, fmt.Errorf("%w: an IV of %d bytes", ErrInvalidCiphertext, len(iv))
+	}
+	if len(tag) != gcm.TagSize {
+		return nil, fmt.Errorf("%w: a tag of %d bytes", ErrInvalidCiphertext, len(tag))
+	}
+	var plaintext []byte
+	err := t.do(ctx, t.quick, opDecrypt, func(w *worker) (err error) {
+		plaintext, err = w.decrypt(label, iv, ciphertext, tag, aad)
+		return err
+	}, nil)
+	if errors.Is(err, ErrInvalidCiphertext) {
+		// Modules say the same of a forged ciphertext and of a failing device
+		// (guide hsm.md §2, trap 3).
+		if sick := t.prober.probe(ctx); sick != nil {
+			return nil, sick
+		}
+	}
+	if err != nil {
+		return nil, err // plaintext may still be written to
+	}
+	return plaintext, nil
+}
+
+func (w *worker) decrypt(label string, iv, ciphertext, tag, aad []byte) ([]byte, error) {
+	e, err := w.usableKey(label, Key.mayDecrypt)
+	if err != nil {
+		return nil, err
+	}
+	n := len(ciphertext)
+	in := n + gcm.TagSize
+	buf := make([]byte, in+in+gcm.Margin)
+	sealed, out := buf[:in], buf[in:]
+	copy(sealed[copy(sealed, ciphertext):], tag)
+	r := w.t.lib.gcm.Decrypt(uint(w.session), uint(e.handle), iv, aad, sealed, out)
+	switch {
+	case r.RV != 0 && r.Begun && refusesCiphertext(r.RV):
+		return nil, fmt.Errorf("%w: C_Decrypt gave 0x%x", ErrInvalidCiphertext, r.RV)
+	case r.RV != 0 && r.Begun:
+		w.closeSessionInside() // it may be poisoned
+		return nil, &CodeError{Function: "C_Decrypt", Code: r.RV}
+	case r.RV != 0:
+		return nil, &CodeError{Function: "C_DecryptInit", Code: r.RV}
+	case r.N != n:
+		return nil, fmt.Errorf("%w: it made %d bytes of a ciphertext of %d", ErrUnavailable, r.N, n)
+	}
+	return out[:n:n], nil
+}
+
+// refusesCiphertext tells whether C_Decrypt, after C_DecryptInit succeeded, says
+// with this code that the ciphertext is not genuine. The session stays usable
+// then, and is kept: forged ciphertexts must not cost sessions.
+func refusesCiphertext(code uint) bool {
+	return rowByCode[code].class == classCiphertext ||
+		code == rowByName["CKR_GENERAL_ERROR"].code || // SoftHSM 2.6.1: hsm.md trap 3
+		code == rowByName["CKR_FUNCTION_FAILED"].code // nShield: xks-proxy.md §2.6
+}
+
+func checkInput(label string, text, aad []byte) error {
+	if err := checkLabel(label); err != nil {
+		return err
+	}
+	if len(text) > MaxPlaintext {
+		return fmt.Errorf("%w: %d bytes of text, the limit is %d", ErrBadInput, len(text), MaxPlaintext)
+	}
+	if len(aad) > MaxAAD {
+		return fmt.Errorf("%w: %d bytes of additional data, the limit is %d", ErrBadInput, len(aad), MaxAAD)
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package hsm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"hyok/internal/config"
+	"hyok/internal/fault"
+)
+
+// Defaults of TokenConfig.
+const (
+	defaultWorkers = 2                      // guide hsm.md §1b: more add no throughput and a long tail
+	defaultWait    = 150 * time.Millisecond // below the 250 ms that KMS gives the proxy (XKS fact 89)
+	defaultTimeout = 5 * time.Second
+	defaultMaxLost = 8
+)
+
+// closeLimit is how long Close waits for calls in the device.
+const closeLimit = 2 * time.Second
+
+// TokenConfig says which token to open and how. The zero value opens the
+// module's only token without logging in.
+type TokenConfig struct {
+	Serial  string        // the safest choice; "": by Label
+	Label   string        // must belong to one token only; "": by Serial; both empty: the module's only token
+	PIN     config.Secret // of the user; "": not logged in until Login
+	Workers int           // sessions for Encrypt, Decrypt and other quick calls; 0: 2
+	Wait    time.Duration // longest wait for a worker, or for recovery to begin; 0: 150 ms
+	Timeout time.Duration // longest call when the context has no deadline; 0: 5 s
+	MaxLost int           // workers that may hang in the device and still be replaced; 0: 8
+	Faults  *fault.Set    // nil: the module's
+	Log     *slog.Logger  // nil: the module's
+	Observe Observer      // nil: the module's
+}
+
+func (c TokenConfig) withDefaults(m ModuleConfig) TokenConfig {
+	c.Workers = defaulted(c.Workers, defaultWorkers)
+	c.Wait = defaulted(c.Wait, defaultWait)
+	c.Timeout = defaulted(c.Timeout, defaultTimeout)
+	c.MaxLost = defaulted(c.MaxLost, defaultMaxLost)
+	if c.Faults == nil {
+		c.Faults = m.Faults
+	}
+	if c.Log == nil {
+		c.Log = m.Log
+	}
+	if c.Observe == nil {
+		c.Observe = m.Observe
+	}
+	return c
+}
+
+func defaulted[T int | time.Duration](value, zeroMeans T) T {
+	if value <= 0 {
+		return zeroMeans
+	}
+	return value
+}
+
+// Token is an open token. Its methods are safe for concurrent use. Each gives
+// ErrTimeout when its context ends or no worker is free in TokenConfig.Wait,
+// ErrUnavailable while the device is away, ErrPIN after the token has refused
+// the PIN, and ErrClosed after Close; further errors stand with each method.
+type Token struct {
+	module *Module
+	lib    *library
+	config TokenConfig
+	info   TokenInfo
+	login  *login
+
+	conn atomic.Pointer[connection]
+	down atomic.Pointer[outage] // nil: the connection is believed to be well
+
+	quick  *lane // Encrypt, Decrypt, Key, Random, Health
+	slow   *lane // one worker: what takes long or changes the token
+	mender mender
+	prober prober
+
+	nextSearch atomic.Int64 // when to look for doubled labels next, in nanoseconds since started
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+}
+
+// Open opens the token that c names and logs in to it when c has a PIN.
+// ErrNoToken and ErrAmbiguous list what there is; ErrPIN: the token refused the
+// PIN, which was tried once.
+func (m *Module) Open(ctx context.Context, c TokenConfig) (*Token, error) {
+	info, err := m.choose(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	t := m.newToken(c.withDefaults(m.config), info)
+	err = m.lib.bounded(ctx, func() error {
+		if c.PIN != "" {
+			if err := t.claimLogin(c.PIN); err != nil {
+				return err
+			}
+		}
+		return t.connect()
+	})
+	if err == nil && c.PIN != "" {
+		err = t.login.state.Load().usable()
+	}
+	if err == nil {
+		err = m.adopt(t)
+	}
+	if err != nil {
+		t.Close()
+		return nil, fmt.Errorf("opening token %q: %w", info.Label, err)
+	}
+	return t, nil
+}
+
+func (m *Module) newToken(c TokenConfig, info TokenInfo) *Token {
+	t := &Token{module: m, lib: m.lib, config: c, info: info, login: m.lib.login(info.Serial)}
+	t.life, t.end = context.WithCancel(context.Background())
+	t.prober.t = t
+	t.quick, t.slow = t.newLane(c.Workers), t.newLane(1)
+	return t
+}
+
+func (t *Token) newLane(size int) *lane {
+	c := t.config
+	l := &lane{
+		requests: make(chan *request, queueSize), quit: make(chan struct{}),
+		wait: c.Wait, timeout: c.Timeout, size: size, maxLost: c.MaxLost,
+		log: c.Log.With("token", t.info.Label), hung: &t.lib.hung,
+	}
+	l.start = func() { (&worker{t: t, lane: l}).run() }
+	l.exhausted = func() { t.reloadSoon(fmt.Errorf("%w: calls hang in it", ErrUnavailable)) }
+	return l
+}
+
+// adopt makes Close of m close t.
+func (m *Module) adopt(t *Token) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	m.open[t] = struct{}{}
+	return nil
+}
+
+// Info describes the token as it was when it was opened.
+func (t *Token) Info() TokenInfo { return t.info }
+
+// Close lets go of the token: calls that wait get ErrClosed, calls in the device
+// have two seconds to return. The token is logged out when nobody else in the
+// process has it open. The error is always nil.
+func (t *Token) Close() error {
+	t.module.mu.Lock()
+	delete(t.module.open, t)
+	t.module.mu.Unlock()
+
+	t.end()
+	t.quick.close(closeLimit)
+	t.slow.close(closeLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	// A device that hangs now, or has gone, needs no tidying.
+	_ = t.lib.bounded(ctx, func() error {
+		t.disconnect(t.conn.Swap(nil))
+		return nil
+	})
+	return nil
+}
+
+// Health is the state of a token.
+type Health struct {
+	Serial, Label, Model, Manufacturer, Firmware string // as they were when the token was opened
+	OK                                           bool   // the token answers and its cryptography works
+	Err                                          error  // why not; nil when OK
+}
+
+// Health probes the token: C_GetTokenInfo, and a canary encrypted and decrypted
+// under a session key of its own (guide hsm.md §2, trap 13). A token that is not
+// logged in can be well; one that has refused its PIN is not.
+func (t *Token) Health(ctx context.Context) Health {
+	h := Health{
+		Serial: t.info.Serial, Label: t.info.Label, Model: t.info.Model,
+		Manufacturer: t.info.Manufacturer, Firmware: t.info.Firmware,
+	}
+	h.Err = t.do(ctx, t.quick, opHealth, func(w *worker) error { return t.probe(w.conn, w.session) }, nil)
+	if refused := t.login.state.Load().refused; h.Err == nil && refused != nil {
+		h.Err = refused
+	}
+	h.OK = h.Err == nil
+	return h
+}
+
+const maxRandom = 64 << 10 // bytes
+
+// Random gives n random bytes from the device, 1 to 65536; ErrBadInput otherwise.
+// It needs no login.
+func (t *Token) Random(ctx context.Context, n int) ([]byte, error) {
+	if n < 1 || n > maxRandom {
+		return nil, fmt.Errorf("getting random bytes: %w: %d of them, the limits are 1 and %d", ErrBadInput, n, maxRandom)
+	}
+	var random []byte
+	err := t.do(ctx, t.quick, opRandom, func(w *worker) error {
+		b, err := t.lib.ctx.GenerateRandom(w.session, n)
+		random = b
+		return coded("C_GenerateRandom", err)
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("getting random bytes: %w", err)
+	}
+	if len(random) != n {
+		return nil, fmt.Errorf("getting random bytes: %w: it gave %d bytes for %d", ErrUnavailable, len(random), n)
+	}
+	return random, nil
+}
