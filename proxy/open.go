@@ -1,0 +1,170 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"hyok/hsm"
+	"hyok/internal/fault"
+	"hyok/internal/metrics"
+)
+
+// Parts are what a Server shares with the program around it.
+type Parts struct {
+	Log     *slog.Logger      // nil: nothing is logged
+	Metrics *metrics.Registry // nil: a registry of the Server's own
+	Faults  *fault.Set        // nil: none
+	// NewCluster makes the handler of a simulated cluster on its token; nil:
+	// clusters are refused.
+	NewCluster func(FileCluster, *hsm.Token) (http.Handler, error)
+}
+
+// Open loads the modules, opens the tokens and makes the Server of a file. Close
+// closes them again.
+func Open(ctx context.Context, f *File, p Parts) (s *Server, err error) {
+	d := &devices{modules: make(map[string]*hsm.Module), tokens: make(map[string]*hsm.Token)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if err := d.open(ctx, f, p); err != nil {
+		return nil, err
+	}
+	stores, err := d.stores(f)
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := d.clusters(ctx, f, p)
+	if err != nil {
+		return nil, err
+	}
+	s, err = New(ctx, Config{Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, Metrics: p.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	s.devices = d
+	return s, nil
+}
+
+// Reload takes over the key stores of f, with their credentials, keys and
+// limits. Listeners, modules and tokens stay as they are. On an error nothing
+// changes.
+func (s *Server) Reload(f *File) error {
+	if s.devices == nil {
+		return errors.New("this server was not made from a file")
+	}
+	stores, err := s.devices.stores(f)
+	if err != nil {
+		return err
+	}
+	return s.SetStores(stores)
+}
+
+// devices are the modules and tokens of a file.
+type devices struct {
+	modules map[string]*hsm.Module // by name
+	tokens  map[string]*hsm.Token  // by name
+	others  []*hsm.Token           // of clusters
+}
+
+func (d *devices) open(ctx context.Context, f *File, p Parts) error {
+	for _, m := range f.Modules {
+		module, err := hsm.Load(hsm.ModuleConfig{Path: m.Path, Reserved: m.Reserved, Faults: p.Faults, Log: p.Log})
+		if err != nil {
+			return fmt.Errorf("loading the module %q: %w", m.Name, err)
+		}
+		d.modules[m.Name] = module
+	}
+	for _, t := range f.Tokens {
+		token, err := d.module(t.Module).Open(ctx, hsm.TokenConfig{
+			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Workers: t.Workers, Wait: t.Wait,
+		})
+		if err != nil {
+			return fmt.Errorf("opening the token %q: %w", t.Name, err)
+		}
+		d.tokens[t.Name] = token
+	}
+	return nil
+}
+
+// module finds a module; "" is the only one.
+func (d *devices) module(name string) *hsm.Module { return named(d.modules, name) }
+
+// named finds what a reference in the file means; "" is the only one.
+func named[T any](all map[string]T, name string) T {
+	if name == "" {
+		for _, one := range all {
+			return one
+		}
+	}
+	return all[name]
+}
+
+// stores are the Stores of f.
+func (d *devices) stores(f *File) ([]Store, error) {
+	stores := make([]Store, len(f.Stores))
+	for i, c := range f.Stores {
+		token := named(d.tokens, c.Token)
+		if token == nil {
+			return nil, fmt.Errorf("token %q cannot be added without a restart", c.Token)
+		}
+		stores[i] = Store{
+			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), Regions: slices.Clone(c.Regions),
+			Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
+			Deadline: c.Deadline, Disabled: c.Disabled,
+		}
+	}
+	return stores, nil
+}
+
+func (s FileStore) keys() map[string]Key {
+	if s.AllKeys {
+		return nil
+	}
+	keys := make(map[string]Key, len(s.Keys))
+	for _, k := range s.Keys {
+		keys[k.ID] = Key{Label: cmp.Or(k.Label, k.ID), Disabled: k.Disabled}
+	}
+	return keys
+}
+
+// clusters opens the clusters' tokens, which nobody is logged in to.
+func (d *devices) clusters(ctx context.Context, f *File, p Parts) ([]Cluster, error) {
+	var clusters []Cluster
+	for _, c := range f.Clusters {
+		if p.NewCluster == nil {
+			return nil, errors.New("clusters cannot be simulated here")
+		}
+		token, err := d.module(c.Module).Open(ctx, hsm.TokenConfig{Serial: c.Serial, Label: c.Label})
+		if err != nil {
+			return nil, fmt.Errorf("opening the token of %s: %w", c.ID, err)
+		}
+		d.others = append(d.others, token)
+		handler, err := p.NewCluster(c, token)
+		if err != nil {
+			return nil, err
+		}
+		clusters = append(clusters, Cluster{ID: c.ID, Handler: handler})
+	}
+	return clusters, nil
+}
+
+func (d *devices) close() error {
+	var errs []error
+	for _, t := range d.tokens {
+		errs = append(errs, t.Close())
+	}
+	for _, t := range d.others {
+		errs = append(errs, t.Close())
+	}
+	for _, m := range d.modules {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
