@@ -1,0 +1,258 @@
+package keystore
+
+import (
+	"crypto/tls"
+	"encoding/json"
+
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"hyok/certs"
+	"hyok/certs/certstest"
+	"hyok/kmsfront/api"
+	"hyok/kmsfront/material"
+	"hyok/proxy/xks"
+)
+
+// provoked lets a proxy do what an event is, by what really causes it.
+var provoked = map[event]func(e *env, f *fakeProxy){
+	evAccessDenied: refusing(xks.AccessDeniedException),
+	evAuthentication: func(_ *env, f *fakeProxy) {
+		f.change(func() { f.creds = map[string]string{accessKey: strings.Repeat("other", 10)} })
+	},
+	evDependency:  refusing(xks.DependencyTimeoutException),
+	evInternal:    refusing(xks.InternalException),
+	evCiphertext:  refusing(xks.InvalidCiphertextException),
+	evKeyUsage:    refusing(xks.InvalidKeyUsageException),
+	evKeyState:    refusing(xks.InvalidStateException),
+	evURIPath:     func(_ *env, f *fakeProxy) { f.change(func() { f.path = "/moved" + xks.BasePath }) },
+	evKeyNotFound: refusing(xks.KeyNotFoundException),
+	evThrottling:  refusing(xks.ThrottlingException),
+	evUnsupported: refusing(xks.UnsupportedOperationException),
+	evValidation:  refusing(xks.ValidationException),
+	evUnreachable: func(_ *env, f *fakeProxy) { f.Close() },
+	evNetwork:     func(_ *env, f *fakeProxy) { f.change(func() { f.reset = true }); f.CloseClientConnections() },
+	evTimedOut:    func(_ *env, f *fakeProxy) { f.misbehave("*", sleeps) },
+	evTLS:         expired,
+	evUnreadable:  func(_ *env, f *fakeProxy) { f.misbehave("*", html) },
+	evUnhealthy: func(_ *env, f *fakeProxy) {
+		f.misbehave(xks.OpGetHealthStatus, answers(health(xks.HealthUnavailable, xks.HealthUnavailable)))
+	},
+	evInner: func(_ *env, f *fakeProxy) { f.misbehave(xks.OpDecrypt, answersWrongPlaintext) },
+}
+
+func refusing(name xks.ErrorName) func(*env, *fakeProxy) {
+	return func(_ *env, f *fakeProxy) { f.misbehave("*", refuses(name)) }
+}
+
+func html(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>busy</html>")) }
+
+// expired gives the proxy a certificate whose time is over.
+func expired(e *env, f *fakeProxy) {
+	l := certstest.Server()
+	l.NotBefore, l.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
+	withCertificate(e, f, l)
+}
+
+func withCertificate(e *env, f *fakeProxy, l certs.Leaf) {
+	cert := e.kit.Issue(e.t, l)
+	f.change(func() { f.cert = &cert })
+	f.CloseClientConnections()
+}
+
+// answersWrongPlaintext opens nothing and gives as many bytes as were sent.
+func answersWrongPlaintext(w http.ResponseWriter, r *http.Request) {
+	var in fakeRequest
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	answers(xks.DecryptResponse{Plaintext: make([]byte, len(in.Cipher))})(w, r)
+}
+
+// guide is §10 of the requirements once more, in words, with messages by their
+// number. "-" stands for what cannot be: the event does not come there.
+const guide = `
+event             Create/Update                                       CreateKey                               crypto                    connect                              message
+AccessDenied      XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_ACCESS_DENIED              M-10
+Authentication    XksProxyIncorrectAuthenticationCredentialException  CustomKeyStoreInvalidStateException     KMSInvalidStateException  INVALID_CREDENTIALS                  M-09
+Dependency        XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-08
+Internal          XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-04
+Ciphertext        XksProxyInvalidResponseException:M-19               CustomKeyStoreInvalidStateException:M-19 KMSInvalidStateException XKS_PROXY_INVALID_RESPONSE           M-17
+KeyUsage          XksProxyInvalidResponseException:M-19               XksKeyInvalidConfigurationException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-15
+KeyState          XksProxyInvalidResponseException:M-19               XksKeyInvalidConfigurationException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-16
+URIPath           XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_CONFIGURATION      M-02
+KeyNotFound       XksProxyInvalidResponseException:M-19               XksKeyNotFoundException                 KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-11
+Throttling        XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-05
+Unsupported       XksProxyInvalidResponseException:M-19               UnsupportedOperationException           KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-20
+Validation        XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-19
+Unreachable       XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_NOT_REACHABLE              M-06
+Network           XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  NETWORK_ERRORS                       M-06
+TimedOut          XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-07
+TLS               XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_TLS_CONFIGURATION  M-03
+Unreadable        XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-19
+Unhealthy         XksProxyUriUnreachableException                     -                                       -                         XKS_PROXY_NOT_REACHABLE              M-18
+Inner             -                                                   -                                       KMSInvalidStateException  -                                    M-23
+`
+
+// messages are the guide's texts, each by a part that no other has.
+var messages = map[string]string{
+	"M-02": "because of an invalid URI path", "M-03": "cannot establish a TLS connection",
+	"M-04": "cannot communicate with the external key manager", "M-05": "due to a very high request rate",
+	"M-06": "might be a transient network issue. If you see this error repeatedly, verify that your external key store proxy is active",
+	"M-07": "AWS KMS rejected the request because the external key store proxy did not respond in time.",
+	"M-08": "did not respond to the request in the time allotted", "M-09": "could not authenticate AWS KMS",
+	"M-10": "denied access to the operation", "M-11": "could not find the external key",
+	"M-15": "does not support the requested operation", "M-16": "is not enabled in the external key manager",
+	"M-17": "the specified ciphertext or additional authenticated data is corrupted", "M-18": "is in an unhealthy state",
+	"M-19": "cannot interpret the response", "M-20": "does not support the requested cryptographic operation",
+	"M-23": "The ciphertext that the external key store proxy submitted for decryption",
+}
+
+func TestEachEventBecomesWhatTheGuideSays(t *testing.T) {
+	rows := strings.Split(strings.TrimSpace(guide), "\n")[1:]
+	if len(rows) != len(eventTable) || len(provoked) != len(eventTable) {
+		t.Fatalf("the table has %d rows, the guide %d, and %d are provoked", len(eventTable), len(rows), len(provoked))
+	}
+	for i, line := range rows {
+		cells := strings.Fields(line)
+		row := eventTable[i]
+		if row.event != event(i) {
+			t.Fatalf("row %d of the table is out of place", i)
+		}
+		for c, column := range []string{"Create", "Update", "CreateKey", "crypto", "connect"} {
+			want := cells[max(1, c)]
+			t.Run(cells[0]+"/"+column, func(t *testing.T) {
+				t.Parallel()
+				if want == "-" {
+					return // the guide has the event nowhere in this column
+				}
+				code, message, own := strings.Cut(want, ":")
+				if !own {
+					message = cells[5]
+				}
+				columns[column](t, provoked[row.event], code, messages[message])
+			})
+		}
+	}
+}
+
+// columns do an operation with a proxy that misbehaves, and check what comes.
+var columns = map[string]func(t *testing.T, provoke func(*env, *fakeProxy), code, message string){
+	"Create": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
+		e := newEnv(t)
+		f := newFakeProxy(t, e)
+		in := f.request("one")
+		provoke(e, f)
+		_, err := e.Create(ctxOf("CreateCustomKeyStore"), alice, in)
+		refusedWith(t, err, code, message)
+		if n := e.stores.Len() + e.claims.Len(); n != 0 {
+			t.Errorf("%d records are left behind", n)
+		}
+	},
+	"Update": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
+		e := newEnv(t)
+		f := newFakeProxy(t, e)
+		id := e.create(f.request("one"))
+		before, _ := e.Get(id)
+		provoke(e, f)
+		_, err := e.Update(ctxOf("UpdateCustomKeyStore"), alice, &api.UpdateCustomKeyStoreRequest{
+			CustomKeyStoreId: id, NewCustomKeyStoreName: "two", XksProxyUriPath: xks.BasePath})
+		refusedWith(t, err, code, message)
+		if after, _ := e.Get(id); after != before {
+			t.Error("a failed update has changed the record")
+		}
+	},
+	"CreateKey": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
+		e, f, k := usable(t)
+		provoke(e, f)
+		_, err := e.prepare(k)
+		refusedWith(t, err, code, message)
+	},
+	"crypto": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
+		e, f, k := usable(t)
+		blob, err := e.encrypt(k, "plaintext")
+		if err != nil {
+			t.Fatal(err)
+		}
+		provoke(e, f)
+		_, err = e.decrypt(k, blob)
+		refusedWith(t, err, code, message)
+		if message != messages["M-23"] {
+			_, err = e.encrypt(k, "plaintext")
+			refusedWith(t, err, code, message)
+		}
+		if d := e.describe(k.StoreID); d.ConnectionState != "CONNECTED" {
+			t.Errorf("the failure has made the key store %s", d.ConnectionState)
+		}
+	},
+	"connect": func(t *testing.T, provoke func(*env, *fakeProxy), code, _ string) {
+		e := newEnv(t)
+		f := newFakeProxy(t, e)
+		id := e.create(f.request("one"))
+		provoke(e, f)
+		e.connect(id)
+		e.await(id, "FAILED")
+		if got := e.describe(id).ConnectionErrorCode; got != code {
+			t.Errorf("ConnectionErrorCode is %s, want %s", got, code)
+		}
+		e.disconnected(id)
+		if got := e.describe(id).ConnectionErrorCode; got != "" {
+			t.Errorf("DISCONNECTED shows the code %s", got) // contradiction 15
+		}
+	},
+}
+
+// usable is a connected key store and a key in it.
+func usable(t *testing.T) (*env, *fakeProxy, *material.Key) {
+	t.Helper()
+	e := newEnv(t)
+	f := newFakeProxy(t, e)
+	id := e.connected(e.create(f.request("one")))
+	return e, f, e.key(id, "external-1")
+}
+
+func refusedWith(t *testing.T, err error, code, part string) {
+	t.Helper()
+	refused(t, err, code, "")
+	if part == "" || !strings.Contains(err.Error(), part) {
+		t.Errorf("got %v\nwant a message with %q", err, part)
+	}
+	if strings.Contains(err.Error(), "own words") {
+		t.Error("the proxy's words reach the caller")
+	}
+}
+
+func TestTLSFaultsAreToldApart(t *testing.T) {
+	stranger := certstest.New(t)
+	for name, provoke := range map[string]func(*env, *fakeProxy){
+		"another host name": func(e *env, f *fakeProxy) { withCertificate(e, f, certs.Leaf{DNSNames: []string{"other.example.com"}}) },
+		"name in the CN only (contradiction 33)": func(e *env, f *fakeProxy) {
+			withCertificate(e, f, certs.Leaf{CommonName: "localhost", DNSNames: []string{"other.example.com"}})
+		},
+		"not valid yet": func(e *env, f *fakeProxy) {
+			l := certstest.Server()
+			l.NotBefore = time.Now().Add(time.Hour)
+			withCertificate(e, f, l)
+		},
+		"an authority that is not trusted": func(e *env, f *fakeProxy) {
+			cert := stranger.Issue(t, certstest.Server())
+			f.change(func() { f.cert = &cert })
+			f.CloseClientConnections()
+		},
+		"TLS 1.1 only": func(_ *env, f *fakeProxy) {
+			f.change(func() { f.newest = tls.VersionTLS11 })
+		},
+	} {
+		t.Run(name, func(t *testing.T) { columns["connect"](t, provoke, "XKS_PROXY_INVALID_TLS_CONFIGURATION", "") })
+	}
+}
+
+func TestAProxyWithoutAServerNameOrPortIsNotReachable(t *testing.T) {
+	e := newEnv(t, func(e *env) { e.c.Resolve = map[string]string{"gone.example.com": "127.0.0.1:1"} })
+	in := (&fakeProxy{Server: newFakeProxy(t, e).Server}).request("one")
+	for _, endpoint := range []string{"https://gone.example.com", "https://nowhere.invalid"} {
+		in.XksProxyUriEndpoint = endpoint
+		_, err := e.Create(ctxOf("CreateCustomKeyStore"), alice, in)
+		refusedWith(t, err, "XksProxyUriUnreachableException", messages["M-06"])
+	}
+}
