@@ -1,0 +1,92 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+const cloudHSMPath = "/cloudhsmv2"
+
+// clockReading is what the admin API answers of the clock.
+type clockReading struct {
+	Now    time.Time `json:"now"`    // on the front end's clock
+	Offset string    `json:"offset"` // ahead of the real one, as a Go duration
+}
+
+// admin is the loopback API of the workbench: clock and faults behind a bearer
+// token, metrics without.
+func (w *workbench) admin() http.Handler {
+	r := chi.NewRouter()
+	r.Handle("/metrics/kmsfront", w.front.Handler())
+	r.Handle("/metrics/xksproxy", w.behind.Handler())
+	r.Handle(cloudHSMPath, http.HandlerFunc(noCloudHSM))
+	r.Handle(cloudHSMPath+"/", http.HandlerFunc(noCloudHSM))
+	r.Group(func(r chi.Router) {
+		r.Use(w.bearer)
+		r.Handle("/faults", w.faults.Handler())
+		r.Get("/clock", w.showClock)
+		r.Post("/clock/advance", w.advanceClock)
+		r.Post("/clock/reset", func(rw http.ResponseWriter, req *http.Request) {
+			w.clock.Reset()
+			w.showClock(rw, req)
+		})
+	})
+	return r
+}
+
+func (w *workbench) bearer(next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte("Bearer " + w.state.AdminToken))
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			adminError(rw, http.StatusUnauthorized, "the admin API needs the bearer token of HYOK_ADMIN_TOKEN")
+			return
+		}
+		next.ServeHTTP(rw, r)
+	})
+}
+
+func (w *workbench) showClock(rw http.ResponseWriter, _ *http.Request) {
+	writeJSON(rw, clockReading{Now: w.clock.Now().UTC(), Offset: w.clock.Offset().String()})
+}
+
+func (w *workbench) advanceClock(rw http.ResponseWriter, r *http.Request) {
+	d, err := time.ParseDuration(r.URL.Query().Get("by"))
+	if err == nil {
+		err = w.clock.Advance(d)
+	}
+	if err != nil {
+		adminError(rw, http.StatusBadRequest, fmt.Sprintf("%v; give a duration such as 720h", err))
+		return
+	}
+	w.showClock(rw, r)
+}
+
+// noCloudHSM answers calls of the CloudHSM v2 API in its own form.
+func noCloudHSM(rw http.ResponseWriter, r *http.Request) {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	rw.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(rw).Encode(map[string]string{ // the client is gone if it fails
+		"__type":  "CloudHsmServiceException",
+		"Message": operation + ": the AWS CloudHSM API is not built yet in this version of hyok.",
+	})
+}
+
+func writeJSON(rw http.ResponseWriter, v any) {
+	rw.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(rw).Encode(v) // the client is gone if it fails
+}
+
+func adminError(rw http.ResponseWriter, status int, message string) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.WriteHeader(status)
+	_ = json.NewEncoder(rw).Encode(map[string]string{"error": message}) // the client is gone if it fails
+}

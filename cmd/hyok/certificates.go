@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"hyok/certs"
+	"hyok/internal/durable"
+)
+
+// Files of the local CA and of the simulated cluster's trust anchor.
+const (
+	caFile      = "ca.pem"
+	caKeyFile   = "ca-key.pem"
+	trustAnchor = "customerCA.crt"
+)
+
+// makeCertificates makes the local CA and the cluster's, once, and fresh leaf
+// certificates at every start.
+func (w *workbench) makeCertificates() error {
+	ca, err := certs.LoadAuthority(w.path(caFile), w.path(caKeyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		if ca, err = certs.NewAuthority("hyok local CA", time.Now()); err == nil {
+			err = ca.Save(w.path(caFile), w.path(caKeyFile))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(w.path(trustAnchor)); errors.Is(err, fs.ErrNotExist) {
+		anchor, err := certs.NewAuthority(w.state.ClusterID, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := durable.WriteFile(w.path(trustAnchor), anchor.CertPEM(), 0o644); err != nil {
+			return err
+		}
+	}
+	for name, listen := range map[string]string{"proxy": w.options.ProxyListen, "kms": w.options.KMSListen} {
+		if err := w.issue(ca, name, listen); err != nil {
+			return fmt.Errorf("issuing the certificate of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// issue makes a certificate for localhost and for the address listened on.
+func (w *workbench) issue(ca *certs.Authority, name, listen string) error {
+	leaf := certs.Leaf{
+		CommonName: "localhost", DNSNames: []string{"localhost"},
+		IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	if host, _, err := net.SplitHostPort(listen); err != nil {
+		return usagef("%q is not HOST:PORT", listen)
+	} else if ip := net.ParseIP(host); ip != nil {
+		leaf.IPs = append(leaf.IPs, ip)
+	} else if host != "" && host != "localhost" {
+		leaf.DNSNames = append(leaf.DNSNames, host)
+	}
+	cert, key, err := ca.Issue(leaf)
+	if err != nil {
+		return err
+	}
+	return certs.WriteLeaf(w.path(name+".pem"), w.path(name+"-key.pem"), cert, key)
+}
+
+// serverTLS are the files of a certificate, as a TLS profile takes them.
+func (w *workbench) serverTLS(name string) certs.ServerTLS {
+	return certs.ServerTLS{CertFile: w.path(name + ".pem"), KeyFile: w.path(name + "-key.pem")}
+}
