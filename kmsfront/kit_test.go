@@ -26,7 +26,7 @@ const (
 // A kit is a Server on files of its own, called as the API's handler calls it.
 type kit struct {
 	*Server
-	t     *testing.T
+	t     testing.TB
 	clock *clock.Movable
 	dir   string
 	store store.Store
@@ -35,7 +35,7 @@ type kit struct {
 	account, region string
 }
 
-func newKit(t *testing.T, quotas quota.Config) *kit {
+func newKit(t testing.TB, quotas quota.Config) *kit {
 	t.Helper()
 	k := &kit{t: t, clock: &clock.Movable{}, dir: t.TempDir(), account: testAccount, region: testRegion}
 	root, err := store.CreateRootKey(filepath.Join(k.dir, "root.key"))

@@ -32,6 +32,10 @@ func newCLI(t *testing.T) *cli {
 	must(t, err)
 	r := up(t, t.TempDir())
 	c := &cli{running: r, environ: clientEnv(t, r.env)}
+	// Version 1 would fetch what a parameter that is a URL points to, and send that.
+	config := filepath.Join(r.dir, "aws.config")
+	must(t, os.WriteFile(config, []byte("[default]\ncli_follow_urlparam = false\n"), 0o600))
+	c.environ = append(c.environ, "AWS_CONFIG_FILE="+config)
 	if !readsEndpoint(t, string(out)) {
 		c.global = []string{"--endpoint-url", r.env["AWS_ENDPOINT_URL_KMS"]}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hyok/internal/logging"
+	"hyok/internal/serve"
 )
 
 const (
@@ -81,6 +82,7 @@ func (c *upCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return usagef("%v", err)
 	}
+	serve.Collect()
 	w, err := openWorkbench(ctx, c.Dir, c.upOptions, logging.New(s.Err, level))
 	if err != nil {
 		return err

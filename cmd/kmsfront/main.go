@@ -81,6 +81,7 @@ func (c *command) serve(stdout, stderr io.Writer) (err error) {
 		_, err := fmt.Fprintf(stdout, "%s is valid\n", c.Config)
 		return err
 	}
+	serve.Collect()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	level, err := logging.Level(c.LogLevel)

@@ -245,3 +245,12 @@ func health(states ...string) xks.GetHealthStatusResponse {
 func keyMetadata(spec, status string, usage ...string) xks.GetKeyMetadataResponse {
 	return xks.GetKeyMetadataResponse{KeySpec: spec, KeyStatus: status, KeyUsage: usage}
 }
+
+// hold says that a request has begun, waits to go on, and lets h answer.
+func hold(begun chan<- struct{}, goOn <-chan struct{}, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		begun <- struct{}{}
+		<-goOn
+		h(w, r)
+	}
+}

@@ -132,6 +132,15 @@ func (e *env) delete(id string) error {
 	return err
 }
 
+func updateOf(id string) *api.UpdateCustomKeyStoreRequest {
+	return &api.UpdateCustomKeyStoreRequest{CustomKeyStoreId: id}
+}
+
+func (e *env) update(in *api.UpdateCustomKeyStoreRequest) error {
+	_, err := e.Update(ctxOf("UpdateCustomKeyStore"), alice, in)
+	return err
+}
+
 // await waits until the observer has been told that the state is the last one.
 func (e *env) await(id, state string) {
 	e.t.Helper()
