@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -42,9 +43,10 @@ func (t *Token) encrypt(ctx context.Context, label string, plaintext, aad []byte
 	if err := checkInput(label, plaintext, aad); err != nil {
 		return Sealed{}, err
 	}
+	in := newInput(plaintext, nil, aad)
 	var sealed Sealed
 	err := t.do(ctx, t.quick, opEncrypt, func(w *worker) (err error) {
-		sealed, err = w.encrypt(label, plaintext, aad)
+		sealed, err = w.encrypt(label, in)
 		return err
 	}, nil)
 	if err != nil {
@@ -53,16 +55,16 @@ func (t *Token) encrypt(ctx context.Context, label string, plaintext, aad []byte
 	return sealed, nil
 }
 
-func (w *worker) encrypt(label string, plaintext, aad []byte) (Sealed, error) {
+func (w *worker) encrypt(label string, in input) (Sealed, error) {
 	e, err := w.usableKey(label, Key.mayEncrypt)
 	if err != nil {
 		return Sealed{}, err
 	}
-	n := len(plaintext)
+	n := len(in.text)
 	buf := make([]byte, ivSize+n+gcm.TagSize+gcm.Margin)
 	iv, out := buf[:ivSize:ivSize], buf[ivSize:]
 	rand.Read(iv)
-	r := w.t.lib.gcm.Encrypt(uint(w.session), uint(e.handle), iv, aad, plaintext, out)
+	r := w.t.lib.gcm.Encrypt(uint(w.session), uint(e.handle), iv, in.aad, in.text, out)
 	switch {
 	case r.RV != 0 && r.Begun:
 		w.closeSessionInside() // it may be poisoned
@@ -96,9 +98,11 @@ func (t *Token) decrypt(ctx context.Context, label string, iv, ciphertext, tag, 
 	if len(tag) != gcm.TagSize {
 		return nil, fmt.Errorf("%w: a tag of %d bytes", ErrInvalidCiphertext, len(tag))
 	}
+	in := newInput(ciphertext, tag, aad)
+	iv = bytes.Clone(iv)
 	var plaintext []byte
 	err := t.do(ctx, t.quick, opDecrypt, func(w *worker) (err error) {
-		plaintext, err = w.decrypt(label, iv, ciphertext, tag, aad)
+		plaintext, err = w.decrypt(label, iv, in)
 		return err
 	}, nil)
 	if errors.Is(err, ErrInvalidCiphertext) {
@@ -114,17 +118,14 @@ func (t *Token) decrypt(ctx context.Context, label string, iv, ciphertext, tag, 
 	return plaintext, nil
 }
 
-func (w *worker) decrypt(label string, iv, ciphertext, tag, aad []byte) ([]byte, error) {
+func (w *worker) decrypt(label string, iv []byte, in input) ([]byte, error) {
 	e, err := w.usableKey(label, Key.mayDecrypt)
 	if err != nil {
 		return nil, err
 	}
-	n := len(ciphertext)
-	in := n + gcm.TagSize
-	buf := make([]byte, in+in+gcm.Margin)
-	sealed, out := buf[:in], buf[in:]
-	copy(sealed[copy(sealed, ciphertext):], tag)
-	r := w.t.lib.gcm.Decrypt(uint(w.session), uint(e.handle), iv, aad, sealed, out)
+	n := len(in.text) - gcm.TagSize
+	out := make([]byte, len(in.text)+gcm.Margin)
+	r := w.t.lib.gcm.Decrypt(uint(w.session), uint(e.handle), iv, in.aad, in.text, out)
 	switch {
 	case r.RV != 0 && r.Begun && refusesCiphertext(r.RV):
 		return nil, fmt.Errorf("%w: C_Decrypt gave 0x%x", ErrInvalidCiphertext, r.RV)
@@ -146,6 +147,19 @@ func refusesCiphertext(code uint) bool {
 	return rowByCode[code].class == classCiphertext ||
 		code == rowByName["CKR_GENERAL_ERROR"].code || // SoftHSM 2.6.1: hsm.md trap 3
 		code == rowByName["CKR_FUNCTION_FAILED"].code // nShield: xks-proxy.md §2.6
+}
+
+// An input is a copy of what a caller gave: a caller who has gone may use its
+// memory again while the device still reads.
+type input struct{ text, aad []byte }
+
+// newInput joins a text with the tag behind it, if any.
+func newInput(text, tag, aad []byte) input {
+	n := len(text) + len(tag)
+	buf := make([]byte, n+len(aad))
+	copy(buf[copy(buf, text):], tag)
+	copy(buf[n:], aad)
+	return input{buf[:n:n], buf[n:]}
 }
 
 func checkInput(label string, text, aad []byte) error {

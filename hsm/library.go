@@ -38,8 +38,10 @@ type library struct {
 
 	users int // guarded by libraries
 
-	mu     sync.Mutex        // initialising and finalising
-	logins map[string]*login // by serial number; kept, so that a refused PIN is remembered
+	mu sync.Mutex // initialising and finalising
+
+	loginsMu sync.Mutex
+	logins   map[string]*login // by serial number; kept, so that a refused PIN is remembered
 }
 
 var libraries struct {
@@ -196,8 +198,8 @@ func timedOut(ctx context.Context) error {
 // login is the login to the token with this serial number, shared by all who
 // have opened it: it belongs to the process.
 func (l *library) login(serial string) *login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.loginsMu.Lock()
+	defer l.loginsMu.Unlock()
 	if l.logins[serial] == nil {
 		l.logins[serial] = newLogin()
 	}

@@ -29,6 +29,14 @@ type loginState struct {
 	// refusedPIN is remembered after a logout too: three wrong ones lock some
 	// tokens (guide reliability.md, "PIN").
 	refusedPIN config.Secret
+	// lastPIN is the last right one, after a logout too.
+	lastPIN config.Secret
+}
+
+// doubtful tells whether pin is neither the last right one nor the first given:
+// it was perhaps changed by another process.
+func (s *loginState) doubtful(pin config.Secret) bool {
+	return s.refusedPIN != "" || s.lastPIN != "" && samePIN(s.lastPIN, pin) != nil
 }
 
 func newLogin() *login {
@@ -61,7 +69,7 @@ func (t *Token) claimLogin(pin config.Secret) error {
 	if err := t.rememberedRefusal(s, pin); err != nil {
 		return err
 	}
-	l.state.Store(&loginState{wanted: true, pin: pin, refusedPIN: s.refusedPIN})
+	l.state.Store(&loginState{wanted: true, pin: pin, refusedPIN: s.refusedPIN, lastPIN: s.lastPIN})
 	return nil
 }
 
@@ -116,12 +124,12 @@ func (t *Token) logIn(c *connection, pin config.Secret) error {
 	err := coded("C_Login", t.lib.ctx.Login(c.guard, pkcs11.CKU_USER, pin.Reveal()))
 	switch {
 	case err == nil || codeOf(err) == pkcs11.CKR_USER_ALREADY_LOGGED_IN:
-		t.login.state.Store(&loginState{wanted: true, pin: pin})
+		t.login.state.Store(&loginState{wanted: true, pin: pin, lastPIN: pin})
 		t.forgetKeys()
 		return nil
 	case errors.Is(err, ErrPIN):
 		t.config.Log.Error("the token refused the PIN, which is not tried again", "token", t.info.Label, "error", err)
-		t.login.state.Store(&loginState{wanted: s.wanted, pin: s.pin, refused: err, refusedPIN: pin})
+		t.login.state.Store(&loginState{wanted: s.wanted, pin: s.pin, refused: err, refusedPIN: pin, lastPIN: s.lastPIN})
 	}
 	return err
 }
@@ -145,14 +153,27 @@ func (t *Token) Login(ctx context.Context, pin config.Secret) error {
 	if pin == "" {
 		return fmt.Errorf("logging in: %w: the PIN is empty", ErrBadInput)
 	}
-	err := t.do(ctx, t.slow, opLogin, func(w *worker) error { return t.logInAs(w.conn, pin) }, nil)
+	epoch := t.lib.epoch.Load()
+	try := func(reloaded bool) error {
+		return t.do(ctx, t.slow, opLogin, func(w *worker) error { return t.logInAs(w.conn, pin, reloaded) }, nil)
+	}
+	err := try(false)
+	if err == errDoubtfulPIN {
+		if err = t.lib.reloadWithin(ctx, epoch); err == nil {
+			err = try(true)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("logging in to token %q: %w", t.info.Label, err)
 	}
 	return nil
 }
 
-func (t *Token) logInAs(c *connection, pin config.Secret) error {
+// errDoubtfulPIN says that the module is to be reloaded first: SoftHSM compares
+// with the PIN that it read when it was initialised, and one try is all there is.
+var errDoubtfulPIN = errors.New("PIN may have changed")
+
+func (t *Token) logInAs(c *connection, pin config.Secret, reloaded bool) error {
 	l := t.login
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,6 +187,9 @@ func (t *Token) logInAs(c *connection, pin config.Secret) error {
 	}
 	if err := t.rememberedRefusal(s, pin); err != nil {
 		return err
+	}
+	if s.doubtful(pin) && !reloaded {
+		return errDoubtfulPIN
 	}
 	return t.logIn(c, pin)
 }
@@ -181,7 +205,8 @@ func (t *Token) Logout(ctx context.Context) error {
 		if err != nil && codeOf(err) != pkcs11.CKR_USER_NOT_LOGGED_IN {
 			return err
 		}
-		l.state.Store(&loginState{refusedPIN: l.state.Load().refusedPIN})
+		s := l.state.Load()
+		l.state.Store(&loginState{refusedPIN: s.refusedPIN, lastPIN: s.lastPIN})
 		t.forgetKeys()
 		return nil
 	}, nil)
@@ -205,7 +230,7 @@ func (t *Token) SetPIN(ctx context.Context, old, new config.Secret) error {
 		if err := t.lib.ctx.SetPIN(w.session, old.Reveal(), new.Reveal()); err != nil {
 			return coded("C_SetPIN", err)
 		}
-		after := &loginState{wanted: l.state.Load().wanted}
+		after := &loginState{wanted: l.state.Load().wanted, lastPIN: new}
 		if after.wanted {
 			after.pin = new
 		}

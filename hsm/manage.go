@@ -103,11 +103,13 @@ func (w *worker) create(label string, id []byte) (Key, error) {
 		if err != nil {
 			return Key{}, err
 		}
-		if !bytes.Equal(k.ID, id) {
-			return Key{}, ErrKeyExists
+		if bytes.Equal(k.ID, id) {
+			w.entry = w.conn.keys.put(h, k)
+			return k, nil
 		}
-		w.entry = w.conn.keys.put(h, k)
-		return k, nil
+	}
+	if len(found) > 0 {
+		return Key{}, ErrKeyExists
 	}
 	h, err := w.t.lib.ctx.GenerateKey(w.session,
 		[]*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, newKeyTemplate(label, id))

@@ -1,7 +1,6 @@
 package hsm
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -62,7 +61,7 @@ func (w *worker) serve(r *request) (stay bool) {
 		return true
 	}
 	err := w.attempt(r)
-	shrunk := errors.Is(err, errShrunk)
+	shrunk := err == errShrunk
 	lib.gate.leave()
 	if r.state.CompareAndSwap(running, finished) {
 		r.done <- err
@@ -216,73 +215,4 @@ func (w *worker) fault(op *operation) error {
 		return nil
 	}
 	return &CodeError{Function: "fault made on purpose", Code: rowByName[effect.Error].code}
-}
-
-// An operation is a kind of work.
-type operation struct {
-	name  string // for the observer
-	fault string // as rules for failures name it
-	login bool   // needs the login
-	once  bool   // not to be tried again once begun, since each try may count
-	proof bool   // its success shows that keys on the token work
-}
-
-// The operations. Those that the proxy has are named after it in fault rules.
-var (
-	opEncrypt    = &operation{name: "Encrypt", fault: "Encrypt", login: true, proof: true}
-	opDecrypt    = &operation{name: "Decrypt", fault: "Decrypt", login: true, proof: true}
-	opKey        = &operation{name: "Key", fault: "GetKeyMetadata", login: true}
-	opHealth     = &operation{name: "Health", fault: "GetHealthStatus"}
-	opKeys       = &operation{name: "Keys", fault: "Keys", login: true}
-	opCreateKey  = &operation{name: "CreateKey", fault: "CreateKey", login: true}
-	opDeleteKey  = &operation{name: "DeleteKey", fault: "DeleteKey", login: true}
-	opSetEnabled = &operation{name: "SetEnabled", fault: "SetEnabled", login: true}
-	opRandom     = &operation{name: "Random", fault: "Random"}
-	opLogin      = &operation{name: "Login", fault: "Login", once: true}
-	opLogout     = &operation{name: "Logout", fault: "Logout"}
-	opSetPIN     = &operation{name: "SetPIN", fault: "SetPIN", once: true}
-	opProbe      = &operation{name: "Probe", fault: "Probe"}
-)
-
-// do has op done and, when the connection proves broken, mended and op done
-// once more.
-func (t *Token) do(ctx context.Context, l *lane, op *operation, work func(*worker) error, undo func(*worker)) error {
-	for again := true; ; again = false {
-		if err := t.ready(op); err != nil {
-			return err
-		}
-		err := l.do(ctx, op, work, undo)
-		var broken *brokenError
-		switch {
-		case err == nil && op.proof:
-			t.mender.well()
-			return nil
-		case err == nil:
-			return nil
-		case errors.Is(err, errShrunk) && again:
-			continue
-		case !errors.As(err, &broken):
-			return err
-		}
-		mended := t.mend(ctx, broken)
-		if mended != nil || !again || (op.once && !broken.idle) {
-			return broken.err
-		}
-	}
-}
-
-// ready tells why op cannot be done now, without asking the device.
-func (t *Token) ready(op *operation) error {
-	if t.life.Err() != nil {
-		return ErrClosed
-	}
-	if op.login {
-		if err := t.login.state.Load().usable(); err != nil {
-			return err
-		}
-	}
-	if down := t.down.Load(); down != nil {
-		return down.err
-	}
-	return nil
 }

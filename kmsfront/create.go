@@ -172,7 +172,7 @@ func (s *Server) createInStore(ctx context.Context, r *request, k *Key) error {
 func (s *Server) commitKey(ctx context.Context, k *Key) error {
 	return store.Update(ctx, s.store, func(tx *store.Tx) error {
 		if k.XksKeyID != "" {
-			claim := externalKey(k)
+			claim := claimKey(k.StoreID, k.XksKeyID)
 			if _, taken := s.external.Read(tx, claim); taken {
 				return keystore.KeyInUse(k.XksKeyID)
 			}
@@ -184,7 +184,8 @@ func (s *Server) commitKey(ctx context.Context, k *Key) error {
 	})
 }
 
-func externalKey(k *Key) string { return k.StoreID + "/" + k.XksKeyID }
+// claimKey is the record key of the claim on an external key.
+func claimKey(storeID, xksKeyID string) string { return storeID + "/" + xksKeyID }
 
 // discard deletes a key's material in its cluster, and reports whether it is
 // gone. Where the cluster does not answer it is orphaned, and the log says so.

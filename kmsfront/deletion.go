@@ -176,7 +176,7 @@ func (s *Server) deleteKey(ctx context.Context, key string) (gone *Key, err erro
 			s.aliases.Delete(tx, name)
 		}
 		if k.XksKeyID != "" {
-			s.external.Delete(tx, externalKey(k))
+			s.external.Delete(tx, claimKey(k.StoreID, k.XksKeyID))
 		}
 		s.keys.Delete(tx, key)
 		gone = k

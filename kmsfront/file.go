@@ -1,6 +1,7 @@
 package kmsfront
 
 import (
+	"fmt"
 	"strings"
 
 	"hyok/internal/config"
@@ -94,9 +95,9 @@ func (f *File) Validate() error {
 	if f.TLS != nil && (f.TLS.Listen == "" || f.TLS.Cert == "" || f.TLS.Key == "") {
 		return config.FieldError{Field: "tls", Msg: "needs listen, cert and key"}
 	}
-	for _, c := range f.KeyStores.Clusters {
+	for i, c := range f.KeyStores.Clusters {
 		if !strings.HasPrefix(c.Endpoint, "https://") {
-			return config.FieldError{Field: "key_stores.clusters", Msg: "cluster " + c.ID + ": endpoint must begin with https://"}
+			return config.FieldError{Field: fmt.Sprintf("key_stores.clusters.%d.endpoint", i), Msg: "must begin with https://"}
 		}
 	}
 	return nil

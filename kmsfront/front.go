@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
 
 	"hyok/certs"
 	"hyok/internal/clock"
@@ -37,10 +36,10 @@ type Front struct {
 // Open opens store, trail and identities and starts a Server on them. It needs
 // the file to be valid; the Front works until ctx ends and must be closed.
 func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
-	front = &Front{}
+	opened := &Front{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, front.Close())
+			err = errors.Join(err, opened.Close())
 		}
 	}()
 	identities, err := authz.LoadIdentities(f.Identities)
@@ -59,25 +58,25 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 		ConnectDelay: f.KeyStores.ConnectDelay.Std(), HealthInterval: f.KeyStores.HealthInterval.Std(),
 		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve,
 		Roots: roots, Clusters: f.KeyStores.clusters(), Faults: p.Faults,
+		Observer: keystore.NewObserver(p.Metrics),
 	}}
-	if err := front.openFiles(f, &c); err != nil {
+	if err := opened.openFiles(f, &c); err != nil {
 		return nil, err
 	}
 	server, err := New(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	front.onClose(server.Close)
-	front.handler = api.NewHandler(api.HandlerConfig{
+	opened.onClose(server.Close)
+	opened.handler = api.NewHandler(api.HandlerConfig{
 		Service: server, Authenticate: identities.Authenticate, Regions: f.Regions, Log: p.Log, Metrics: p.Metrics,
 	})
-	return front, nil
+	return opened, nil
 }
 
-// openFiles opens what the front end writes to. A root key is made only when
-// there is no store yet: a missing one must never be replaced silently.
+// openFiles opens what the front end writes to.
 func (f *Front) openFiles(file *File, c *Config) error {
-	root, err := openRootKey(file.Store, file.RootKey)
+	root, err := store.OpenRootKey(file.RootKey, file.Store)
 	if err != nil {
 		return err
 	}
@@ -91,15 +90,6 @@ func (f *Front) openFiles(file *File, c *Config) error {
 	}
 	f.onClose(c.Trail.Close)
 	return nil
-}
-
-func openRootKey(storePath, keyPath string) (*store.RootKey, error) {
-	_, storeErr := os.Stat(storePath)
-	_, keyErr := os.Stat(keyPath)
-	if errors.Is(storeErr, os.ErrNotExist) && errors.Is(keyErr, os.ErrNotExist) {
-		return store.CreateRootKey(keyPath)
-	}
-	return store.LoadRootKey(keyPath)
 }
 
 // openQuotas reads guide, off or the path of a quotas file.

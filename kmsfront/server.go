@@ -99,6 +99,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	k := c.KeyStores
 	k.Store, k.Software, k.Clock, k.Log = c.Store, s.software, s.clock, c.Log
 	k.HasKeys = func(storeID string) bool { return s.keys.Count(keysByStore, storeID) > 0 }
+	k.XksKeyInUse = func(storeID, xksKeyID string) bool {
+		_, _, taken := s.external.Get(claimKey(storeID, xksKeyID))
+		return taken
+	}
 	k.MaxStores = c.Quotas.Resource("custom-key-stores")
 	var err error
 	if s.stores, err = keystore.New(ctx, k); err != nil {

@@ -38,8 +38,7 @@ func (x *exchange) encrypt() *refusal {
 	if f != nil {
 		return f
 	}
-	x.out = xks.AppendEncryptResponse(x.out[:0], resp)
-	return nil
+	return x.answer(resp)
 }
 
 // seal encrypts req's plaintext into resp.
@@ -47,7 +46,7 @@ func (x *exchange) seal(label string, req *xks.EncryptRequest, resp *xks.Encrypt
 	defer x.timeHSM(time.Now())
 	sealed, err := x.store.Token.Encrypt(x.ctx, label, req.Plaintext, x.aad)
 	if err != nil {
-		x.abandonAAD(err)
+		x.aadLent = true
 		if errors.Is(err, hsm.ErrInvalidCiphertext) { // Encrypt has no such error
 			return because(err, xks.InternalException, messageInternal)
 		}
@@ -101,8 +100,7 @@ func (x *exchange) decrypt() *refusal {
 	if err != nil {
 		return deviceFailure(err)
 	}
-	x.out = xks.AppendDecryptResponse(x.out[:0], &xks.DecryptResponse{Plaintext: plaintext})
-	return nil
+	return x.answer(&xks.DecryptResponse{Plaintext: plaintext})
 }
 
 // open decrypts under x.aad.
@@ -110,15 +108,7 @@ func (x *exchange) open(label string, iv, ciphertext, tag []byte) ([]byte, error
 	defer x.timeHSM(time.Now())
 	plaintext, err := x.store.Token.Decrypt(x.ctx, label, iv, ciphertext, tag, x.aad)
 	if err != nil {
-		x.abandonAAD(err)
+		x.aadLent = true
 	}
 	return plaintext, err
-}
-
-// abandonAAD gives up the buffer after a time-out: the call goes on in the
-// device and still reads it.
-func (x *exchange) abandonAAD(err error) {
-	if errors.Is(err, hsm.ErrTimeout) || x.ctx.Err() != nil {
-		x.aad = nil
-	}
 }

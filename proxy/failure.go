@@ -70,7 +70,11 @@ func deviceFailure(err error) *refusal {
 func writeFailure(w http.ResponseWriter, f *refusal) { writeError(w, f.Name.Status(), f) }
 
 func writeError(w http.ResponseWriter, status int, f *refusal) {
-	writeJSON(w, status, xks.AppendError(nil, &f.Error))
+	body, err := xks.Marshal(&f.Error)
+	if err != nil { // the messages are ours and ASCII
+		panic(err)
+	}
+	writeJSON(w, status, body)
 }
 
 // contentType is shared by all answers, and not written to.

@@ -11,23 +11,17 @@ import (
 // beside the command says what each key is for; what is left out has the zero
 // value described there.
 type File struct {
-	Listen        string `yaml:"listen"`
-	MetricsListen string `yaml:"metrics_listen"` // empty: nowhere
-	// MaxConnections at a time, over all clients; 0: DefaultMaxConnections.
-	MaxConnections int          `yaml:"max_connections"`
-	TLS            FileTLS      `yaml:"tls"`
-	Modules        []FileModule `yaml:"modules"`
-	Tokens         []FileToken  `yaml:"tokens"`
-	Stores         []FileStore  `yaml:"stores"`
+	Listen        string       `yaml:"listen"`
+	MetricsListen string       `yaml:"metrics_listen"` // empty: nowhere
+	TLS           FileTLS      `yaml:"tls"`
+	Modules       []FileModule `yaml:"modules"`
+	Tokens        []FileToken  `yaml:"tokens"`
+	Stores        []FileStore  `yaml:"stores"`
 	// InjectFaults serves /faults on MetricsListen, which must be loopback.
 	InjectFaults     bool          `yaml:"inject_faults"`
 	SimulateClusters bool          `yaml:"simulate_clusters"`
 	Clusters         []FileCluster `yaml:"clusters"`
 }
-
-// DefaultMaxConnections stays below the usual limit of open files, since
-// SoftHSM loses keys when it cannot open theirs.
-const DefaultMaxConnections = 4096
 
 // FileTLS is the certificate shown, and what is asked of clients.
 type FileTLS struct {

@@ -40,7 +40,6 @@ func (f *File) Validate() error {
 	return first(
 		checkListen("listen", f.Listen),
 		f.validateMetrics(),
-		notNegative("max_connections", f.MaxConnections),
 		config.At("tls", f.TLS.validate()),
 		notEmpty("modules", len(f.Modules)),
 		each("modules", f.Modules, func(m FileModule) error { return m.validate(modules) }),

@@ -40,7 +40,7 @@ func (x *exchange) logAccess(outcome string, f *refusal) {
 	level, status := slog.LevelInfo, http.StatusOK
 	if f != nil {
 		status = f.Name.Status()
-		if f.Name.Retryable() {
+		if f.Name.Retryable() && outcome != outcomeGone {
 			level = slog.LevelWarn
 		}
 	}

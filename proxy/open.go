@@ -77,7 +77,7 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	for _, m := range f.Modules {
 		module, err := hsm.Load(hsm.ModuleConfig{Path: m.Path, Reserved: m.Reserved, Faults: p.Faults, Log: p.Log})
 		if err != nil {
-			return fmt.Errorf("loading the module %q: %w", m.Name, err)
+			return fmt.Errorf("module %q: %w", m.Name, err)
 		}
 		d.modules[m.Name] = module
 	}
@@ -86,7 +86,7 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Workers: t.Workers, Wait: t.Wait,
 		})
 		if err != nil {
-			return fmt.Errorf("opening the token %q: %w", t.Name, err)
+			return fmt.Errorf("token %q: %w", t.Name, err)
 		}
 		d.tokens[t.Name] = token
 	}
@@ -143,7 +143,7 @@ func (d *devices) clusters(ctx context.Context, f *File, p Parts) ([]Cluster, er
 		}
 		token, err := d.module(c.Module).Open(ctx, hsm.TokenConfig{Serial: c.Serial, Label: c.Label})
 		if err != nil {
-			return nil, fmt.Errorf("opening the token of %s: %w", c.ID, err)
+			return nil, fmt.Errorf("token of %s: %w", c.ID, err)
 		}
 		d.others = append(d.others, token)
 		handler, err := p.NewCluster(c, token)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-json-experiment/json"
 
 	"hyok/internal/fault"
 	"hyok/proxy/xks"
@@ -19,7 +18,7 @@ import (
 // fact 56); a longer one is answered with UnsupportedOperationException.
 const maxBody = 128 << 10
 
-// keptBuffer is the largest buffer that is kept for the next request.
+// keptBuffer is the largest body whose memory is kept for the next request.
 const keptBuffer = 64 << 10
 
 // An operation is one of the four of the protocol.
@@ -46,9 +45,11 @@ type exchange struct {
 	keyID string // "" for GetHealthStatus
 
 	ctx  context.Context // ends with the deadline
-	body []byte
-	out  []byte // the answer
-	aad  []byte // what the device authenticates
+	body []byte          // its memory is used again, like aad's
+	aad  []byte          // what the device authenticates
+	out  []byte          // the answer
+	// aadLent: a call of the device failed, and may go on reading aad.
+	aadLent bool
 
 	start    time.Time
 	signer   string // access key ID, once the signature was verified
@@ -60,9 +61,12 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 // release keeps the buffers of x, unless they are unusually large.
 func (x *exchange) release() {
-	kept := exchange{body: x.body[:0], out: x.out[:0], aad: x.aad[:0]}
-	if cap(x.body)+cap(x.out)+cap(x.aad) > keptBuffer {
-		kept = exchange{}
+	var kept exchange
+	if cap(x.body) <= keptBuffer {
+		kept.body = x.body[:0]
+	}
+	if !x.aadLent {
+		kept.aad = x.aad[:0]
 	}
 	*x = kept
 	exchanges.Put(x)
@@ -230,12 +234,11 @@ func (x *exchange) missingMetadata() string {
 	return ""
 }
 
-// answer makes the JSON of an answer that is asked for seldom.
-func (x *exchange) answer(resp any) *refusal {
-	out, err := json.Marshal(resp)
-	if err != nil {
+// answer makes the JSON of the answer.
+func (x *exchange) answer(resp any) (f *refusal) {
+	var err error
+	if x.out, err = xks.Marshal(resp); err != nil {
 		return because(err, xks.InternalException, messageInternal)
 	}
-	x.out = append(x.out[:0], out...)
 	return nil
 }

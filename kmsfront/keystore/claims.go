@@ -22,7 +22,7 @@ type unique struct {
 	taken func(holder string) error
 }
 
-// uniques are the claims of a record (requirements §6.2, LC-07, ST-08). Rules
+// uniques are the claims of a record (custom-key-stores §6.2, LC-07, ST-08). Rules
 // about VPC endpoint services come with those.
 func (r *Record) uniques() []unique {
 	own := r.Owner.key() + "/"

@@ -61,7 +61,7 @@ func activeHSMs(d *xks.ClusterDescription) (hsms, zones int) {
 }
 
 // inspect describes a cluster and checks what Create, Update and CreateKey want
-// of it: active, with two active HSMs in different zones (requirements CH-07).
+// of it: active, with two active HSMs in different zones (custom-key-stores CH-07).
 func (c *cluster) inspect(ctx context.Context) (*xks.ClusterDescription, error) {
 	d, err := c.client.Describe(ctx)
 	if err != nil {
@@ -109,7 +109,7 @@ type clusterSession struct {
 	logins atomic.Int64 // made so far
 
 	mu      sync.Mutex // of the login under way
-	refused bool       // the stored password is wrong: no more logins with it
+	refused error      // why no login with the stored password is tried any more
 }
 
 func (m *Manager) newClusterSession(r *Record, s *session) (*session, error) {
@@ -183,8 +183,8 @@ func (c *clusterSession) login(ctx context.Context, before int64) error {
 	switch {
 	case c.logins.Load() != before:
 		return nil
-	case c.refused:
-		return &xks.ClusterError{Name: xks.ClusterWrongPassword, Message: "refused before"}
+	case c.refused != nil:
+		return c.refused
 	}
 	r, ok := c.m.Get(c.storeID)
 	if !ok || r.Cluster == nil {
@@ -194,7 +194,9 @@ func (c *clusterSession) login(ctx context.Context, before int64) error {
 	if err == nil {
 		c.logins.Add(1)
 	}
-	c.refused = isCluster(err, xks.ClusterWrongPassword)
+	if isCluster(err, xks.ClusterWrongPassword) || isCluster(err, xks.ClusterLockedOut) {
+		c.refused = err
+	}
 	return err
 }
 

@@ -156,6 +156,9 @@ func TestConnectionErrorCodesOfAClusterByTheirCause(t *testing.T) {
 		},
 		"NETWORK_ERRORS":    func(_ *env, c *realCluster) { c.Server.Close() },
 		"CLUSTER_NOT_FOUND": func(e *env, _ *realCluster) { e.c.Clusters = nil; e.restart() },
+		"USER_LOCKED_OUT": func(_ *env, c *realCluster) {
+			c.misbehave(xks.ClusterOpConnect, clusterRefuses(xks.ClusterLockedOut))
+		},
 		"INTERNAL_ERROR": func(_ *env, c *realCluster) {
 			c.misbehave(xks.ClusterOpConnect, clusterRefuses(xks.ClusterInternal))
 		},
@@ -202,6 +205,7 @@ func TestErrorsOfAConnectedCluster(t *testing.T) {
 		{"", "KMSInvalidStateException", "CustomKeyStoreInvalidStateException", msgClusterNetwork},
 		{xks.ClusterUnavailable, "KMSInvalidStateException", "CustomKeyStoreInvalidStateException", msgClusterNetwork},
 		{xks.ClusterWrongPassword, "KMSInvalidStateException", "CustomKeyStoreInvalidStateException", msgClusterNetwork},
+		{xks.ClusterLockedOut, "KMSInvalidStateException", "CustomKeyStoreInvalidStateException", msgLockedOut},
 		{xks.ClusterNotLoggedIn, "KMSInvalidStateException", "CustomKeyStoreInvalidStateException", msgClusterNetwork},
 		{xks.ClusterNoSession, "KMSInternalException", "KMSInternalException", msgNoSession},
 		{xks.ClusterKeyNotFound, "KMSInvalidStateException", "KMSInternalException", msgMaterialGone},

@@ -8,7 +8,7 @@ import (
 	"hyok/proxy/xks"
 )
 
-// clusterTable says what callers see of a cluster's errors (requirements EM-05,
+// clusterTable says what callers see of a cluster's errors (custom-key-stores EM-05,
 // CH-10, CH-15, CH-17 and §4). The row without a name is for a cluster that
 // cannot be reached.
 var clusterTable = []struct {
@@ -22,6 +22,7 @@ var clusterTable = []struct {
 	{"", keyState, storeState, cNetwork, msgClusterNetwork},                                     // 19774, 19748
 	{xks.ClusterUnavailable, keyState, storeState, cNetwork, msgClusterNetwork},                 // 19706-19716
 	{xks.ClusterWrongPassword, keyState, storeState, cCredentials, msgClusterNetwork},           // 19747, 19787-19804
+	{xks.ClusterLockedOut, keyState, storeState, cLocked, msgLockedOut},                         // 19759-19761, 19781
 	{xks.ClusterNotLoggedIn, keyState, storeState, cInternal, msgClusterNetwork},                // 19702
 	{xks.ClusterNoSession, internalError, internalError, cNetwork, msgNoSession},                // 19716, 23710
 	{xks.ClusterKeyNotFound, keyState, internalError, cInternal, msgMaterialGone},               // 8531, 19450-19452
@@ -36,6 +37,7 @@ var clusterTable = []struct {
 
 const (
 	internalError = api.CodeKMSInternalException
+	cLocked       = api.ConnectionErrorCodeTypeUserLockedOut
 	cInternal     = api.ConnectionErrorCodeTypeInternalError
 )
 

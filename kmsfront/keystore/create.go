@@ -8,7 +8,7 @@ import (
 	"hyok/kmsfront/store"
 )
 
-// Create is CreateCustomKeyStore for o (requirements §2.1, §2.2): members,
+// Create is CreateCustomKeyStore for o (custom-key-stores §2.1, §2.2): members,
 // repeated request, unique names, quota, then what is behind the key store. The
 // new key store is DISCONNECTED.
 func (m *Manager) Create(ctx context.Context, o Owner, in *api.CreateCustomKeyStoreRequest) (*api.CreateCustomKeyStoreResponse, error) {

@@ -25,7 +25,7 @@ type Created struct {
 	Release func()
 }
 
-// Prepare does what CreateKey needs of a key store (requirements §8): all its
+// Prepare does what CreateKey needs of a key store (custom-key-stores §8): all its
 // checks, and for an AWS CloudHSM key store the key in the cluster. k says for
 // whom, with ARN, Origin and, for an external key store, XksKeyID. When it
 // fails, nothing is left behind; after it, Discard undoes it.
@@ -181,7 +181,7 @@ func (m *Manager) Discard(ctx context.Context, storeID string, k *material.Key) 
 }
 
 // Random gives n bytes, 1 to 1024, from the HSMs of the cluster behind a key
-// store of o: GenerateRandom with a CustomKeyStoreId (requirements QU-01a).
+// store of o: GenerateRandom with a CustomKeyStoreId (custom-key-stores QU-01a).
 func (m *Manager) Random(ctx context.Context, o Owner, storeID string, n int) ([]byte, error) {
 	r, err := m.owned(o, storeID)
 	if err != nil {

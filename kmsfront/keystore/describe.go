@@ -10,7 +10,7 @@ import (
 // defaultPage is how many key stores Describe gives when no Limit says so.
 const defaultPage = 100
 
-// Describe is DescribeCustomKeyStores for o (requirements §1): all key stores,
+// Describe is DescribeCustomKeyStores for o (custom-key-stores §1): all key stores,
 // in the order of their IDs, or the one of that ID or name. Passwords and secret
 // keys are never among what it tells.
 func (m *Manager) Describe(_ context.Context, o Owner, in *api.DescribeCustomKeyStoresRequest) (*api.DescribeCustomKeyStoresResponse, error) {

@@ -80,7 +80,7 @@ type eventRow struct {
 	message   string
 }
 
-// eventTable is the requirements' §10. An empty cell is one for which neither
+// eventTable is custom-key-stores §10. An empty cell is one for which neither
 // the guide nor the proxy's specification knows the event (GetHealthStatus
 // never finds a key, for instance): there it counts as an answer that cannot be
 // interpreted. Cells marked * are our reading where the guide lists nothing.

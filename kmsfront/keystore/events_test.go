@@ -69,7 +69,7 @@ func answersWrongPlaintext(w http.ResponseWriter, r *http.Request) {
 	answers(xks.DecryptResponse{Plaintext: make([]byte, len(in.Cipher))})(w, r)
 }
 
-// guide is §10 of the requirements once more, in words, with messages by their
+// guide is §10 of custom-key-stores once more, in words, with messages by their
 // number. "-" stands for what cannot be: the event does not come there.
 const guide = `
 event             Create/Update                                       CreateKey                               crypto                    connect                              message

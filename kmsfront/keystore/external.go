@@ -195,11 +195,11 @@ func (m *Manager) health(ctx context.Context, x *external, operation string) (ev
 // the checks some connections are kept ready.
 func (m *Manager) watch(storeID string, s *session) {
 	if m.c.HealthInterval > 0 {
-		s.every(m, m.c.HealthInterval, m.c.Clock.AfterFunc, func(ctx context.Context) {
+		s.every(m, m.c.HealthInterval, m.c.HealthInterval, m.c.Clock.AfterFunc, func(ctx context.Context) {
 			_, _ = m.health(ctx, s.external, "KmsHealthCheck") // seen by the observer and the log
 		})
 	}
-	s.every(m, xks.WarmInterval, clock.System{}.AfterFunc, func(ctx context.Context) {
+	s.every(m, 0, xks.WarmInterval, clock.System{}.AfterFunc, func(ctx context.Context) {
 		if err := s.external.client.Warm(ctx, warmConnections); err != nil {
 			m.c.Log.LogAttrs(ctx, slog.LevelDebug, "no connection could be kept ready",
 				slog.String("keyStore", storeID), slog.Any("error", err))

@@ -37,6 +37,7 @@ type fakeProxy struct {
 	cert   *tls.Certificate // nil: the kit's
 	newest uint16           // version of TLS; 0: the newest there is
 	reset  bool             // cut each connection when it comes
+	open   int              // connections; under the recorder's lock
 }
 
 type fakeCall struct {
@@ -83,6 +84,14 @@ func newFakeProxy(t *testing.T, e *env) *fakeProxy {
 		}
 		return c, nil
 	}}
+	f.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			e.seen.note(func() { f.open++ })
+		case http.StateClosed:
+			e.seen.note(func() { f.open-- })
+		}
+	}
 	f.StartTLS()
 	t.Cleanup(f.Close)
 	return f

@@ -10,7 +10,7 @@ import (
 	"hyok/proxy/xks"
 )
 
-// Connect is ConnectCustomKeyStore for o (requirements §2.3). It returns while
+// Connect is ConnectCustomKeyStore for o (custom-key-stores §2.3). It returns while
 // the key store is CONNECTING; how that ends only Describe tells.
 func (m *Manager) Connect(ctx context.Context, o Owner, in *api.ConnectCustomKeyStoreRequest) (*api.ConnectCustomKeyStoreResponse, error) {
 	r, err := m.owned(o, in.CustomKeyStoreId)
@@ -64,7 +64,7 @@ func (m *Manager) begin(ctx context.Context, storeID string, u use, state string
 	return err
 }
 
-// Disconnect is DisconnectCustomKeyStore for o (requirements §2.4). The keys
+// Disconnect is DisconnectCustomKeyStore for o (custom-key-stores §2.4). The keys
 // are unavailable when it returns.
 func (m *Manager) Disconnect(ctx context.Context, o Owner, in *api.DisconnectCustomKeyStoreRequest) (*api.DisconnectCustomKeyStoreResponse, error) {
 	r, err := m.owned(o, in.CustomKeyStoreId)
@@ -74,7 +74,7 @@ func (m *Manager) Disconnect(ctx context.Context, o Owner, in *api.DisconnectCus
 	return &api.DisconnectCustomKeyStoreResponse{}, m.begin(ctx, r.ID, useDisconnect, disconnecting)
 }
 
-// Delete is DeleteCustomKeyStore for o (requirements §2.6): first the state,
+// Delete is DeleteCustomKeyStore for o (custom-key-stores §2.6): first the state,
 // then the keys are looked at. Name, cluster, URI and quota are free at once.
 func (m *Manager) Delete(ctx context.Context, o Owner, in *api.DeleteCustomKeyStoreRequest) (*api.DeleteCustomKeyStoreResponse, error) {
 	if _, err := m.owned(o, in.CustomKeyStoreId); err != nil {

@@ -55,7 +55,6 @@ var byOwner = &store.Index[Record]{Of: func(_ string, r *Record) []string { retu
 // ctx ends or Close is called.
 func New(ctx context.Context, c Config) (*Manager, error) {
 	m := &Manager{c: c.withDefaults()}
-	m.ctx, m.cancel = context.WithCancel(ctx)
 	var err error
 	if m.stores, err = store.OpenTable(ctx, c.Store, "keystores/", byOwner); err != nil {
 		return nil, fmt.Errorf("reading the key stores: %w", err)
@@ -66,6 +65,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	if m.clusters, err = m.openClusters(); err != nil {
 		return nil, err
 	}
+	m.ctx, m.cancel = context.WithCancel(ctx)
 	for id := range m.stores.All() {
 		m.follow(id)
 	}

@@ -1,7 +1,7 @@
 package keystore
 
 // Messages of the guide, word for word: callers match on them. M-nn are the
-// numbers of the requirements' catalogue, the references lines of guide 004.
+// numbers of the catalogue in custom-key-stores §11, the references lines of guide 004.
 const (
 	// M-01, 004:8634; key ARN
 	msgUnavailable = "%s is unavailable. You cannot perform this operation on an unavailable KMS key."

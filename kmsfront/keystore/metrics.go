@@ -10,7 +10,7 @@ import (
 // and end above the 500 ms of two (guide 004:21444); in seconds.
 var latencyBuckets = []float64{.001, .002, .005, .01, .02, .05, .1, .15, .2, .25, .3, .5, .6}
 
-// series are the metrics of requirements §14 as Prometheus series.
+// series are the metrics of custom-key-stores §14 as Prometheus series.
 type series struct {
 	calls     *prometheus.CounterVec
 	latency   *prometheus.HistogramVec

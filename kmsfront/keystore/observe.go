@@ -6,7 +6,7 @@ import (
 	"hyok/proxy/xks"
 )
 
-// An Observer is told what CloudWatch would be (requirements §14). Its methods
+// An Observer is told what CloudWatch would be (custom-key-stores §14). Its methods
 // must be quick and safe for concurrent use.
 type Observer interface {
 	// ProxyCall is called once per request to a proxy, successes included.

@@ -75,9 +75,9 @@ func (s *session) retire() {
 	s.leave()
 }
 
-// every calls do again and again, d after the last call has returned, until the
-// session is retired. after is the clock's way to wait.
-func (s *session) every(m *Manager, d time.Duration, after func(time.Duration, func()) func() bool, do func(context.Context)) {
+// every calls do again and again, first after a while and then d after the last
+// call has returned, until the session is retired. after is the clock's way to wait.
+func (s *session) every(m *Manager, first, d time.Duration, after func(time.Duration, func()) func() bool, do func(context.Context)) {
 	t := &ticker{}
 	s.tickers = append(s.tickers, t)
 	var tick func()
@@ -93,7 +93,7 @@ func (s *session) every(m *Manager, d time.Duration, after func(time.Duration, f
 		s.leave()
 		t.arm(func() func() bool { return after(d, tick) })
 	}
-	t.arm(func() func() bool { return after(d, tick) })
+	t.arm(func() func() bool { return after(first, tick) })
 }
 
 // A ticker can be stopped while it is being armed again.

@@ -45,7 +45,7 @@ var useNames = [uses]string{
 	"DeleteCustomKeyStore", "CreateKey", "GenerateRandom", "cryptographic operations",
 }
 
-// stateTable is the requirements' §3, a row a state. Contradictions are read
+// stateTable is custom-key-stores §3, a row a state. Contradictions are read
 // so: connecting what is CONNECTED or CONNECTING does nothing (5); an AWS
 // CloudHSM key store can be renamed while CONNECTED or DISCONNECTED (1). The
 // last column tells whether Describe shows ConnectionErrorCode.

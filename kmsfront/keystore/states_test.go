@@ -10,7 +10,7 @@ import (
 	"hyok/proxy/xks"
 )
 
-// guideStates is §3 of the requirements once more, in words: what each use comes
+// guideStates is §3 of custom-key-stores once more, in words: what each use comes
 // to in each state. CKSISE and KISE are CustomKeyStoreInvalidStateException and
 // KMSInvalidStateException.
 const guideStates = `

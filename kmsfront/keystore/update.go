@@ -12,7 +12,7 @@ import (
 // while its new values were being tried.
 const maxReplans = 10
 
-// Update is UpdateCustomKeyStore for o (requirements §2.5). What is behind the
+// Update is UpdateCustomKeyStore for o (custom-key-stores §2.5). What is behind the
 // key store is asked with the new values first; when that fails, or when a member
 // is not allowed in the connection state, nothing changes. The connection state
 // stays; the next use of a key has the new values.

@@ -73,12 +73,22 @@ func answerFor(err error) *xks.ClusterError {
 	if errors.As(err, &e) {
 		return e
 	}
+	if locked(err) {
+		return &xks.ClusterError{Name: xks.ClusterLockedOut, Message: "kmsuser is locked out"}
+	}
 	for _, row := range deviceErrors {
 		if errors.Is(err, row.err) {
 			return &xks.ClusterError{Name: row.name, Message: row.message}
 		}
 	}
 	return &xks.ClusterError{Name: xks.ClusterInternal, Message: "the cluster failed"}
+}
+
+// locked tells a locked user from a wrong password, which are one error to hsm.
+func locked(err error) bool {
+	const pinLocked = 0xA4 // CKR_PIN_LOCKED
+	var code *hsm.CodeError
+	return errors.As(err, &code) && code.Code == pinLocked
 }
 
 func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) {

@@ -75,46 +75,35 @@ func (c *Client) Close() { c.t.close() }
 
 // GetKeyMetadata asks what the external key keyID can do.
 func (c *Client) GetKeyMetadata(ctx context.Context, keyID string, req *GetKeyMetadataRequest) (*GetKeyMetadataResponse, error) {
-	body, err := AppendMetadataRequest(nil, &req.RequestMetadata)
-	if err != nil {
-		return nil, err
-	}
-	return do(ctx, c, OpGetKeyMetadata, keyID, req.RequestMetadata.KMSOperation, body, checkKeyMetadata)
+	return do(ctx, c, OpGetKeyMetadata, keyID, &req.RequestMetadata, req, checkKeyMetadata)
 }
 
 // Encrypt encrypts under the external key keyID. The answer's lengths, and its
 // integrity value when one was asked for, have been checked.
 func (c *Client) Encrypt(ctx context.Context, keyID string, req *EncryptRequest) (*EncryptResponse, error) {
-	body, err := AppendEncryptRequest(make([]byte, 0, 1024), req)
-	if err != nil {
-		return nil, err
-	}
-	return do(ctx, c, OpEncrypt, keyID, req.RequestMetadata.KMSOperation, body,
+	return do(ctx, c, OpEncrypt, keyID, &req.RequestMetadata, req,
 		func(resp *EncryptResponse) error { return checkEncrypt(req, resp) })
 }
 
 // Decrypt decrypts under the external key keyID. The plaintext is as long as
 // the ciphertext was.
 func (c *Client) Decrypt(ctx context.Context, keyID string, req *DecryptRequest) (*DecryptResponse, error) {
-	body, err := AppendDecryptRequest(make([]byte, 0, 1024), req)
-	if err != nil {
-		return nil, err
-	}
-	return do(ctx, c, OpDecrypt, keyID, req.RequestMetadata.KMSOperation, body,
+	return do(ctx, c, OpDecrypt, keyID, &req.RequestMetadata, req,
 		func(resp *DecryptResponse) error { return checkDecrypt(req, resp) })
 }
 
 // GetHealthStatus asks how the proxy and its devices are.
 func (c *Client) GetHealthStatus(ctx context.Context, req *GetHealthStatusRequest) (*GetHealthStatusResponse, error) {
-	body, err := AppendMetadataRequest(nil, &req.RequestMetadata)
-	if err != nil {
-		return nil, err
-	}
-	return do(ctx, c, OpGetHealthStatus, "", req.RequestMetadata.KMSOperation, body, checkHealth)
+	return do(ctx, c, OpGetHealthStatus, "", &req.RequestMetadata, req, checkHealth)
 }
 
-// do sends body to the operation op and takes the answer apart.
-func do[T any](ctx context.Context, c *Client, op, keyID, kmsOp string, body []byte, check func(*T) error) (*T, error) {
+// do sends req, with the metadata m in it, to the operation op and takes the
+// answer apart.
+func do[T any](ctx context.Context, c *Client, op, keyID string, m *RequestMetadata, req any, check func(*T) error) (*T, error) {
+	body, err := Marshal(req)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the request: %w", err)
+	}
 	path, err := operationPath(c.path, op, keyID)
 	if err != nil {
 		return nil, err
@@ -132,7 +121,7 @@ func do[T any](ctx context.Context, c *Client, op, keyID, kmsOp string, body []b
 		err = readResponse(a, attempts, resp, check)
 	}
 	if c.observe != nil {
-		c.observe(Observation{op, kmsOp, time.Since(start), attempts, err})
+		c.observe(Observation{op, m.KMSOperation, time.Since(start), attempts, err})
 	}
 	if err != nil {
 		return nil, err

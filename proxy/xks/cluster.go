@@ -149,8 +149,10 @@ const (
 	ClusterInvalidRequest       ClusterErrorName = "ValidationException"
 	ClusterTooLarge             ClusterErrorName = "RequestTooLargeException"
 	ClusterNoSuchOperation      ClusterErrorName = "UnsupportedOperationException"
-	// ClusterWrongPassword: kmsuser's password is another, or kmsuser is locked.
+	// ClusterWrongPassword: kmsuser's password is another.
 	ClusterWrongPassword ClusterErrorName = "WrongPasswordException"
+	// ClusterLockedOut: kmsuser is locked after too many wrong passwords.
+	ClusterLockedOut ClusterErrorName = "UserLockedOutException"
 	// ClusterNotLoggedIn: nobody is logged in as kmsuser, connect first.
 	ClusterNotLoggedIn ClusterErrorName = "NotLoggedInException"
 	ClusterKeyNotFound ClusterErrorName = "KeyNotFoundException"
@@ -172,6 +174,7 @@ var ClusterErrorStatus = map[ClusterErrorName]int{
 	ClusterTooLarge:             413,
 	ClusterNoSuchOperation:      404,
 	ClusterWrongPassword:        403,
+	ClusterLockedOut:            403,
 	ClusterNotLoggedIn:          409,
 	ClusterKeyNotFound:          404,
 	ClusterKeyExists:            409,

@@ -69,7 +69,8 @@ func (c *ClusterClient) Describe(ctx context.Context) (*ClusterDescription, erro
 }
 
 // Connect logs in as kmsuser with password, once, and then makes newPassword
-// its password; "" leaves it. ClusterWrongPassword when the login is refused.
+// its password; "" leaves it. ClusterWrongPassword or ClusterLockedOut when the
+// login is refused.
 func (c *ClusterClient) Connect(ctx context.Context, password, newPassword string) error {
 	_, err := callCluster[ClusterEmpty](ctx, c, ClusterOpConnect, ClusterConnectRequest{password, newPassword})
 	return err

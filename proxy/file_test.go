@@ -1,0 +1,111 @@
+package proxy_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"hyok/internal/config"
+	"hyok/proxy"
+)
+
+// reference is the commented file of the command.
+const reference = "../cmd/xksproxy/xksproxy.yaml"
+
+func environment(name string) (string, bool) {
+	switch name {
+	case "XKSPROXY_PIN":
+		return "1234", true
+	case "XKSPROXY_SECRET", "XKSPROXY_CLUSTER_SECRET":
+		return strings.Repeat("secret/", 7), true
+	}
+	return "", false
+}
+
+func readReference(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestTheReferenceFileLoads(t *testing.T) {
+	var f proxy.File
+	if err := config.Parse("xksproxy.yaml", []byte(readReference(t)), environment, &f); err != nil {
+		t.Fatal(err)
+	}
+	if f.Stores[0].RateLimit != proxy.DefaultRateLimit || f.Stores[0].Concurrency != proxy.DefaultConcurrency || f.Stores[0].Deadline != proxy.DefaultDeadline {
+		t.Errorf("the file shows other defaults than there are: %+v", f.Stores[0])
+	}
+}
+
+// Each change of the reference file is refused with the line it is in, and
+// without showing what stands there.
+func TestFilesThatAreRefused(t *testing.T) {
+	text := readReference(t)
+	for _, row := range []struct {
+		what, old, new string
+		at             string // what stands in the line of the error; "": new
+		msg            string
+	}{
+		{"address", "0.0.0.0:443", "nowhere", "", "HOST:PORT"},
+		{"metrics address", "127.0.0.1:9464", "9464", "", "HOST:PORT"},
+		{"no certificate", "cert: /etc/xksproxy/server.pem", "cert: ''", "", "HTTPS only"},
+		{"no private key", "key: /etc/xksproxy/server-key.pem", "key: ''", "", "private key"},
+		{"client names alone", "client_ca: /etc/xksproxy/client-ca.pem", "client_ca: ''", "client_names:", "belong together"},
+		{"unknown key", "workers: 2", "worker: 2", "", "workers"},
+		{"negative", "workers: 2", "workers: -2", "", "negative"},
+		{"no module path", "path: /usr/lib/softhsm/libsofthsm2.so", "path: ''", "", "PKCS#11 module"},
+		{"no PIN", "pin: {env: XKSPROXY_PIN}", "pin: ''", "", "must be given"},
+		{"unknown module", "module: softhsm\n    # Which", "module: luna\n    # Which", "", "not defined"},
+		{"unknown token", "token: main", "token: spare", "", "not defined"},
+		{"prefix", "path_prefix: /tenant-1", "path_prefix: tenant-1/", "", "slash"},
+		{"access key ID", "ABCDEFGHIJKLMNOPQRSTUVWX", "abc", "", "A-Z 2-7"},
+		{"secret", "secret: {env: XKSPROXY_SECRET}", "secret: hushhush", "", "43 to 64"},
+		{"no credential", "credentials:\n      - access_key_id: ABCDEFGHIJKLMNOPQRSTUVWX\n        secret: {env: XKSPROXY_SECRET}", "credentials: []", "", "at least one"},
+		{"key ID", "id: orders-2026", "id: orders/2026", "", "A-Z a-z"},
+		{"one key ID twice", "id: payroll", "id: orders-2026", "", "another entry"},
+		{"list and all keys", "all_keys: false", "all_keys: true", "", "contradicts"},
+		{"deadline without unit", "deadline: 200ms", "deadline: 200", "", "unit"},
+		{"clusters without the switch", "simulate_clusters: true\n", "simulate_clusters: false\n", "clusters:\n  - id", "simulate_clusters: true"},
+		{"cluster ID", "id: cluster-2abcdefghij", "id: ../x", "", "cluster-"},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			changed := strings.Replace(text, row.old, row.new, 1)
+			if changed == text {
+				t.Fatalf("the reference file has no %q", row.old)
+			}
+			var f proxy.File
+			err := config.Parse("x.yaml", []byte(changed), environment, &f)
+			var ce *config.Error
+			if !errors.As(err, &ce) {
+				t.Fatalf("got %v", err)
+			}
+			at := strings.Index(text, row.old)
+			if row.at != "" {
+				at = strings.Index(changed, row.at)
+			}
+			if want := 1 + strings.Count(changed[:at], "\n"); ce.Line != want {
+				t.Errorf("line %d, want %d: %v", ce.Line, want, err)
+			}
+			if msg := err.Error(); !strings.Contains(msg, row.msg) || strings.Contains(msg, "hush") || strings.Contains(msg, "\n") {
+				t.Errorf("got %s", msg)
+			}
+		})
+	}
+}
+
+// Faults can be injected from the machine itself alone.
+func TestFaultsNeedALoopbackAddress(t *testing.T) {
+	text := strings.Replace(readReference(t), "inject_faults: false", "inject_faults: true", 1)
+	for address, ok := range map[string]bool{"127.0.0.1:9464": true, "localhost:9464": true, "'[::1]:9464'": true, ":9464": false, "0.0.0.0:9464": false, "10.0.0.1:9464": false, "''": false} {
+		var f proxy.File
+		err := config.Parse("x.yaml", []byte(strings.Replace(text, "127.0.0.1:9464", address, 1)), environment, &f)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
