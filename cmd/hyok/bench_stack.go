@@ -34,11 +34,11 @@ type benchStack struct {
 	module string
 	echoes [2]string // host:port of HTTP and HTTPS
 
-	xksBody, kmsSoftware, kmsExternal []byte
-	targets                           map[string]*target
-	callers                           int
-	duration                          time.Duration
-	closes                            []func() error
+	xksBody  []byte
+	targets  map[string]*target
+	callers  int
+	duration time.Duration
+	closes   []func() error
 }
 
 // Names of the targets.
@@ -55,9 +55,10 @@ const (
 // startBench brings up everything that is measured, in dir.
 func startBench(ctx context.Context, dir string, c *benchRunCmd, log *slog.Logger) (b *benchStack, err error) {
 	b = &benchStack{callers: c.Callers, duration: c.Duration, targets: map[string]*target{}}
+	started := b
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.close())
+			err = errors.Join(err, started.close())
 		}
 	}()
 	up := filepath.Join(dir, "up")

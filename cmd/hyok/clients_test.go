@@ -152,7 +152,7 @@ func TestBoto3(t *testing.T) {
 	if err := exec.Command("python3", "-c", "import boto3").Run(); err != nil {
 		t.Skip("NOT RUN: python3 with boto3 is missing; install it with: pip install boto3")
 	}
-	r := up(t, t.TempDir())
+	r := up(t, t.TempDir(), "--quotas", "off")
 	cmd := exec.Command("python3", filepath.Join("testdata", "road.py"))
 	cmd.Env = clientEnv(t, r.env)
 	out, err := cmd.CombinedOutput()

@@ -24,6 +24,19 @@ func (r *running) describes(ctx context.Context, key string) string {
 	return string(out.KeyMetadata.KeyState)
 }
 
+// doom gives an origin's key an alias, and schedules its deletion in 30 days.
+func (r *running) doom(ctx context.Context, origin string) {
+	r.t.Helper()
+	must(r.t, r.alias(ctx, aliasOf(origin), r.keys[origin]))
+	_, err := r.client.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(r.keys[origin])})
+	must(r.t, err)
+}
+
+func (r *running) alias(ctx context.Context, name, key string) error {
+	_, err := r.client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String(name), TargetKeyId: aws.String(key)})
+	return err
+}
+
 func TestAdvancedClockDeletesKeysThatAreDue(t *testing.T) {
 	ctx := t.Context()
 	r := up(t, t.TempDir())
@@ -31,13 +44,8 @@ func TestAdvancedClockDeletesKeysThatAreDue(t *testing.T) {
 	kept := r.encrypt(ctx, external)
 	doomed := map[string]string{}
 	for _, origin := range []string{software, hsmStore} {
-		arn := r.keys[origin]
-		doomed[origin] = arn
-		_, err := r.client.CreateAlias(ctx, &kms.CreateAliasInput{
-			AliasName: aws.String(aliasOf(origin)), TargetKeyId: aws.String(arn)})
-		must(t, err)
-		_, err = r.client.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(arn)})
-		must(t, err)
+		doomed[origin] = r.keys[origin]
+		r.doom(ctx, origin)
 	}
 
 	r.do("clock", "advance", "719h")
@@ -52,6 +60,9 @@ func TestAdvancedClockDeletesKeysThatAreDue(t *testing.T) {
 			func() string { return r.describes(ctx, arn) })
 		if seen := r.describes(ctx, aliasOf(origin)); !strings.HasPrefix(seen, "NotFoundException: ") {
 			t.Errorf("%s: its alias names %s", origin, seen)
+		}
+		if seen := outcome(r.alias(ctx, aliasOf(origin), r.keys[external])); seen != ok {
+			t.Errorf("%s: its alias is not free again: %s", origin, seen)
 		}
 		r.soon(settled, origin+": its DeleteKey events", "1", func() string { return fmt.Sprint(r.deletions(arn)) })
 	}

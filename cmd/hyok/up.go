@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,17 +84,28 @@ func (c *upCmd) Run(ctx context.Context, s streams) error {
 		return usagef("%v", err)
 	}
 	serve.Collect()
-	w, err := openWorkbench(ctx, c.Dir, c.upOptions, logging.New(s.Err, level))
+	err = c.serve(ctx, s, logging.New(s.Err, level))
+	if ctx.Err() != nil { // asked to stop, be it while starting
+		return nil
+	}
+	return err
+}
+
+func (c *upCmd) serve(ctx context.Context, s streams, log *slog.Logger) error {
+	w, err := openWorkbench(ctx, c.Dir, c.upOptions, log)
 	if err != nil {
 		return err
 	}
-	err = w.start(ctx)
-	if err == nil {
+	if err = w.start(ctx); err == nil {
 		fmt.Fprintf(s.Out, "ready: KMS at %s, proxy at %s, variables in %s\n",
 			w.env["AWS_ENDPOINT_URL_KMS"], w.env["HYOK_XKS_URI_ENDPOINT"], filepath.Join(c.Dir, "env"))
 		err = w.group.Wait(ctx)
 	}
-	return errors.Join(err, w.close())
+	err = errors.Join(err, w.close())
+	if ctx.Err() != nil && err != nil {
+		log.Warn("not everything was closed in order", slog.Any("error", err))
+	}
+	return err
 }
 
 type envCmd struct {

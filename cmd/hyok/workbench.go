@@ -71,9 +71,10 @@ func openWorkbench(ctx context.Context, dir string, o upOptions, log *slog.Logge
 		dir: dir, options: o, log: log, clock: &clock.Movable{}, faults: fault.New(nil),
 		front: metrics.New("kmsfront", metrics.Version()), behind: metrics.New("xksproxy", metrics.Version()),
 	}
+	opened := w
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.close())
+			err = errors.Join(err, opened.close())
 		}
 	}()
 	if err := w.take(); err != nil {
@@ -340,7 +341,9 @@ func (w *workbench) close() error {
 	w.closes = nil
 	if w.lock != nil {
 		if w.env != nil {
-			all = errors.Join(all, os.Remove(w.path("env")))
+			if err := os.Remove(w.path("env")); !errors.Is(err, os.ErrNotExist) {
+				all = errors.Join(all, err)
+			}
 		}
 		all = errors.Join(all, w.lock.Close())
 	}

@@ -25,8 +25,8 @@ import (
 // drain is how long requests under way may take at the end.
 const drain = 4 * time.Second
 
-// A daemon is the proxy that a file describes, while it runs.
-type daemon struct {
+// A process is the proxy that a file describes, while it runs.
+type process struct {
 	file     *proxy.File
 	path     string
 	log      *slog.Logger
@@ -38,88 +38,88 @@ type daemon struct {
 }
 
 // run serves until ctx ends.
-func (d *daemon) run(ctx context.Context) (err error) {
-	if d.file.InjectFaults {
-		d.faults = fault.New(nil)
-		d.log.Warn("failures can be injected", "address", d.file.MetricsListen, "path", "/faults")
+func (p *process) run(ctx context.Context) (err error) {
+	if p.file.InjectFaults {
+		p.faults = fault.New(nil)
+		p.log.Warn("failures can be injected", "address", p.file.MetricsListen, "path", "/faults")
 	}
-	d.server, err = proxy.Open(ctx, d.file, proxy.Parts{
-		Log: d.log, Metrics: d.registry, Faults: d.faults, NewCluster: d.newCluster,
+	p.server, err = proxy.Open(ctx, p.file, proxy.Parts{
+		Log: p.log, Metrics: p.registry, Faults: p.faults, NewCluster: p.newCluster,
 	})
 	if err != nil {
 		return err
 	}
-	config, err := d.tls()
+	config, err := p.tls()
 	if err != nil {
 		return err
 	}
-	endpoints := []serve.Endpoint{{Name: "xks", Listen: d.file.Listen, TLS: config, Handler: d.server.Handler()}}
-	if d.file.MetricsListen != "" {
-		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: d.file.MetricsListen, Handler: d.operations()})
+	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: config, Handler: p.server.Handler()}}
+	if p.file.MetricsListen != "" {
+		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: p.file.MetricsListen, Handler: p.operations()})
 	}
-	if d.group, err = serve.Start(endpoints...); err != nil {
+	if p.group, err = serve.Start(endpoints...); err != nil {
 		return err
 	}
 	for _, e := range endpoints {
-		d.log.Info("serving", "endpoint", e.Name, "address", d.group.Addr(e.Name))
+		p.log.Info("serving", "endpoint", e.Name, "address", p.group.Addr(e.Name))
 	}
-	return d.untilEnd(ctx)
+	return p.untilEnd(ctx)
 }
 
 // untilEnd reloads on SIGHUP until ctx ends or a listener fails.
-func (d *daemon) untilEnd(ctx context.Context) error {
+func (p *process) untilEnd(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	ended := make(chan error, 1)
-	go func() { ended <- d.group.Wait(ctx) }()
+	go func() { ended <- p.group.Wait(ctx) }()
 	for {
 		select {
 		case err := <-ended:
 			return err
 		case <-hangup:
-			d.reload()
+			p.reload()
 		}
 	}
 }
 
 // reload takes over the stores of the file, or keeps what there is.
-func (d *daemon) reload() {
-	f, err := proxy.LoadFile(d.path)
+func (p *process) reload() {
+	f, err := proxy.LoadFile(p.path)
 	if err == nil {
-		err = d.server.Reload(f)
+		err = p.server.Reload(f)
 	}
 	if err != nil {
-		d.log.Error("the configuration was not reloaded", "cause", err)
+		p.log.Error("the configuration was not reloaded", "cause", err)
 		return
 	}
-	d.log.Info("the key stores were reloaded", "file", d.path)
+	p.log.Info("the key stores were reloaded", "file", p.path)
 }
 
 // close drains the listeners and closes the device.
-func (d *daemon) close() error {
+func (p *process) close() error {
 	var errs []error
-	if d.group != nil {
-		d.server.Drain()
-		errs = append(errs, d.group.Close(drain))
+	if p.group != nil {
+		p.server.Drain()
+		errs = append(errs, p.group.Close(drain))
 	}
-	if d.server != nil {
-		errs = append(errs, d.server.Close())
+	if p.server != nil {
+		errs = append(errs, p.server.Close())
 	}
 	return errors.Join(errs...)
 }
 
-func (d *daemon) tls() (*tls.Config, error) {
-	c, err := serverTLS(d.file.TLS)
+func (p *process) tls() (*tls.Config, error) {
+	c, err := serverTLS(p.file.TLS)
 	if err != nil {
 		return nil, err
 	}
 	c.Watch.Report = func(leaf *x509.Certificate, err error) {
 		if err != nil {
-			d.log.Error("the new certificate is not used", "cause", err)
+			p.log.Error("the new certificate is not used", "cause", err)
 			return
 		}
-		d.log.Info("the certificate was replaced", "not_after", leaf.NotAfter)
+		p.log.Info("the certificate was replaced", "not_after", leaf.NotAfter)
 	}
 	return certs.ServerConfig(c)
 }
@@ -158,28 +158,28 @@ func checkFiles(f *proxy.File) error {
 }
 
 // operations serves metrics and checks, and faults when they are wanted.
-func (d *daemon) operations() http.Handler {
+func (p *process) operations() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", d.server.Operations())
-	if d.faults != nil {
-		mux.Handle("/faults", d.faults.Handler())
+	mux.Handle("/", p.server.Operations())
+	if p.faults != nil {
+		mux.Handle("/faults", p.faults.Handler())
 	}
 	return mux
 }
 
 // newCluster makes a simulated cluster on its token.
-func (d *daemon) newCluster(f proxy.FileCluster, token *hsm.Token) (http.Handler, error) {
+func (p *process) newCluster(f proxy.FileCluster, token *hsm.Token) (http.Handler, error) {
 	anchor, err := os.ReadFile(f.TrustAnchor)
 	if err != nil {
 		return nil, fmt.Errorf("reading the trust anchor of %s: %w", f.ID, err)
 	}
 	c, err := cluster.New(cluster.Config{
 		ID: f.ID, Token: token, TrustAnchor: anchor, Zones: f.Zones, Credentials: proxy.SigV4(f.Credentials),
-		Regions: f.Regions, Log: d.log,
+		Regions: f.Regions, Log: p.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.log.Warn("a CloudHSM cluster is simulated", "cluster", f.ID)
+	p.log.Warn("a CloudHSM cluster is simulated", "cluster", f.ID)
 	return c.Handler(), nil
 }

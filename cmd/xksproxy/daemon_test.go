@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hyok/certs"
+	"hyok/hsm"
+	"hyok/internal/sigv4"
+	"hyok/proxy/xks"
+	"hyok/softhsm"
+	"hyok/softhsm/softhsmtest"
+)
+
+var (
+	first  = sigv4.Credential{AccessKeyID: strings.Repeat("A", 20), Secret: strings.Repeat("a", 43)}
+	second = sigv4.Credential{AccessKeyID: strings.Repeat("B", 20), Secret: strings.Repeat("b", 43)}
+)
+
+// configuration is the file of the tests; the credential's letter is filled in.
+const configuration = `
+listen: 127.0.0.1:0
+metrics_listen: 127.0.0.1:0
+tls: {cert: server.pem, key: server-key.pem}
+modules: [{name: softhsm, path: %s}]
+tokens: [{name: main, label: %s, pin: {env: XKSPROXY_PIN}}]
+stores:
+  - path_prefix: /tenant
+    credentials: [{access_key_id: %s, secret: %s}]
+    all_keys: true
+    deadline: 5s
+inject_faults: true
+simulate_clusters: true
+clusters:
+  - {id: cluster-1, label: %s, trust_anchor: ca.pem, zones: [a, b], credentials: [{access_key_id: %s, secret: %s}]}
+`
+
+// A child is a running xksproxy.
+type child struct {
+	*exec.Cmd
+	dir, module, keys, cluster string
+	log                        chan map[string]any // its log, line by line
+	address                    map[string]string   // by endpoint
+}
+
+// startChild makes tokens and a key, and starts the command on them.
+func startChild(t *testing.T) *child {
+	t.Helper()
+	c := &child{dir: t.TempDir(), log: make(chan map[string]any, 1000), address: map[string]string{}}
+	c.keys, c.cluster = softhsmtest.Label(t), softhsmtest.Label(t)
+	tokens := softhsmtest.TestDir(t, c.keys, c.cluster)
+	var err error
+	if c.module, err = softhsm.Module(); err != nil {
+		t.Fatal(err)
+	}
+	c.makeKey(t)
+	if err := writeCertificate(c.dir); err != nil {
+		t.Fatal(err)
+	}
+	c.configure(t, first)
+	c.Cmd = exec.Command(os.Args[0], "--config", "xksproxy.yaml")
+	c.Dir = c.dir
+	c.Env = append(os.Environ(), asDaemon+"=1", "XKSPROXY_PIN="+softhsmtest.PIN, "SOFTHSM2_CONF="+tokens.Conf())
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() })
+	go c.readLog(stderr)
+	for len(c.address) < 2 {
+		line := c.until(t, "serving")
+		c.address[line["endpoint"].(string)] = line["address"].(string)
+	}
+	return c
+}
+
+func (c *child) readLog(r io.Reader) {
+	defer close(c.log)
+	for s := bufio.NewScanner(r); s.Scan(); {
+		line := map[string]any{"msg": s.Text()}
+		_ = json.Unmarshal(s.Bytes(), &line)
+		c.log <- line
+	}
+}
+
+// until reads the log to the line with this message.
+func (c *child) until(t *testing.T, msg string) map[string]any {
+	t.Helper()
+	for {
+		select {
+		case line, ok := <-c.log:
+			if !ok {
+				t.Fatalf("the command ended before it logged %q", msg)
+			}
+			if line["msg"] == msg {
+				return line
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("no log line %q", msg)
+		}
+	}
+}
+
+// makeKey makes the external key, and leaves the module to the child.
+func (c *child) makeKey(t *testing.T) {
+	t.Helper()
+	m, err := hsm.Load(hsm.ModuleConfig{Path: c.module})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := m.Open(t.Context(), hsm.TokenConfig{Label: c.keys, PIN: softhsmtest.PIN})
+	if err == nil {
+		_, err = token.CreateKey(t.Context(), "key")
+	}
+	if err = errors.Join(err, m.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *child) configure(t *testing.T, cred sigv4.Credential) {
+	t.Helper()
+	text := fmt.Sprintf(configuration, c.module, c.keys, cred.AccessKeyID, cred.Secret, c.cluster, cred.AccessKeyID, cred.Secret)
+	if err := os.WriteFile(filepath.Join(c.dir, "xksproxy.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// encrypt sends one Encrypt signed with cred.
+func (c *child) encrypt(t *testing.T, cred sigv4.Credential) error {
+	t.Helper()
+	pool, err := certs.LoadPool(filepath.Join(c.dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := xks.NewClient(xks.ClientConfig{
+		Endpoint: "https://localhost", Path: "/tenant" + xks.BasePath, Credential: cred, Region: "us-east-1",
+		TLS: certs.ClientConfig(pool), Resolve: map[string]string{"localhost": c.address["xks"]}, Timeout: 20 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	_, err = client.Encrypt(context.Background(), "key", &xks.EncryptRequest{
+		RequestMetadata: xks.RequestMetadata{AWSPrincipalArn: "p", KMSKeyArn: "k", KMSOperation: "Encrypt", KMSRequestID: "r"},
+		Plaintext:       []byte("x"), EncryptionAlgorithm: xks.AlgorithmAESGCM, CiphertextDataIntegrityValueAlgorithm: xks.AlgorithmSHA256,
+	})
+	return err
+}
+
+func (c *child) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	resp, err := http.Get("http://" + c.address["metrics"] + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+func TestTheDaemonServesReloadsAndStops(t *testing.T) {
+	c := startChild(t)
+	if err := c.encrypt(t, first); err != nil {
+		t.Error(err)
+	}
+	if line := c.until(t, "request"); line["outcome"] != "ok" || line["kms_request_id"] != "r" {
+		t.Errorf("logged %v", line)
+	}
+	if status, body := c.get(t, "/readyz"); status != http.StatusOK {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if _, body := c.get(t, "/metrics"); !strings.Contains(body, `outcome="ok"`) || !strings.Contains(body, "hyok_build_info") {
+		t.Errorf("/metrics lacks the request or the build")
+	}
+	if status, body := c.get(t, "/faults"); status != http.StatusOK {
+		t.Errorf("/faults: %d %s", status, body)
+	}
+
+	// SIGHUP takes the new credentials over, and refuses a file that is wrong.
+	c.configure(t, second)
+	c.signal(t, syscall.SIGHUP)
+	c.until(t, "the key stores were reloaded")
+	var refused *xks.Error
+	if err := c.encrypt(t, first); !errors.As(err, &refused) || refused.Name != xks.AuthenticationFailedException {
+		t.Errorf("the old credential after the reload: %v", err)
+	}
+	c.configure(t, sigv4.Credential{AccessKeyID: "short", Secret: "hush"})
+	c.signal(t, syscall.SIGHUP)
+	if line := c.until(t, "the configuration was not reloaded"); strings.Contains(fmt.Sprint(line), "hush") {
+		t.Errorf("logged %v", line)
+	}
+	if err := c.encrypt(t, second); err != nil {
+		t.Errorf("the new credential after both reloads: %v", err)
+	}
+
+	start := time.Now()
+	c.signal(t, syscall.SIGTERM)
+	if err := c.Wait(); err != nil || time.Since(start) > 5*time.Second {
+		t.Errorf("the end: %v after %s", err, time.Since(start))
+	}
+}
+
+func (c *child) signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	if err := c.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAWrongPINEndsTheStart(t *testing.T) {
+	c := startChild(t)
+	c.signal(t, syscall.SIGTERM)
+	_ = c.Wait()
+	again := exec.Command(os.Args[0], "--config", "xksproxy.yaml")
+	again.Dir = c.dir
+	again.Env = append(c.Env, "XKSPROXY_PIN=000000")
+	out, err := again.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || strings.Contains(string(out), "000000") || !strings.Contains(string(out), "PIN") {
+		t.Errorf("got %v: %s", err, out)
+	}
+}
