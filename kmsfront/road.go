@@ -22,9 +22,7 @@ type request struct {
 	source *Key
 	// alias is the alias that an alias operation works on.
 	alias *Alias
-	// storeID is the key store of an operation that names one itself.
-	storeID string
-	extra   trail.Extra
+	extra trail.Extra
 }
 
 // Do takes one call along the road that all operations share, and leaves its
