@@ -23,6 +23,7 @@ const utilTimeout = 30 * time.Second
 // InitToken makes a token with this label (1 to 32 bytes), user PIN and
 // security officer's PIN (4 to 255 bytes each). A label that is taken gives
 // ErrExists: labels are not unique to SoftHSM, and two alike cannot be told apart.
+// The PINs stand on softhsm2-util's command line while it runs.
 func (d *Dir) InitToken(label, pin, soPIN string) error {
 	if label == "" || len(label) > maxLabel || label != strings.TrimSpace(label) {
 		return fmt.Errorf("making token %q: a label is 1 to %d bytes without space around it", label, maxLabel)
@@ -45,6 +46,13 @@ func (d *Dir) InitToken(label, pin, soPIN string) error {
 		return fmt.Errorf("making token %q: %w", label, err)
 	}
 	return nil
+}
+
+// RemoveToken removes a token's directory, as TokenPath gives it, and all in it.
+func (d *Dir) RemoveToken(path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return os.RemoveAll(path)
 }
 
 // TokenPath is the directory that holds the token of that label; whoever
@@ -107,8 +115,24 @@ func parseSlots(out []byte) map[string]string {
 	return tokens
 }
 
+// utilTries is how often a look at the tokens is tried: a token that is written
+// to at that moment, when its PIN changes for instance, cannot be read.
+const utilTries = 5
+
+const unreadable = "Could not get info about the token"
+
 // util runs softhsm2-util on d and gives what it printed.
-func (d *Dir) util(args ...string) ([]byte, error) {
+func (d *Dir) util(args ...string) (out []byte, err error) {
+	for range utilTries {
+		out, err = d.utilOnce(args...)
+		if err == nil || !strings.Contains(err.Error(), unreadable) {
+			break
+		}
+	}
+	return out, err
+}
+
+func (d *Dir) utilOnce(args ...string) ([]byte, error) {
 	module, err := Module()
 	if err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func TestDir(t testing.TB, labels ...string) *softhsm.Dir {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			if err := os.RemoveAll(path); err != nil {
+			if err := d.RemoveToken(path); err != nil {
 				t.Error(err)
 			}
 		})
