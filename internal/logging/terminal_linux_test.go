@@ -2,6 +2,7 @@ package logging
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -44,6 +45,9 @@ func TestFormFollowsTheWriter(t *testing.T) {
 func openTerminal(t *testing.T) (control, terminal *os.File) {
 	t.Helper()
 	control, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
+		t.Skip("NOT RUN: this machine has no pseudo-terminals; mount devpts")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
