@@ -75,6 +75,7 @@ func (l *lane) do(ctx context.Context, op *operation, work func(*worker) error, 
 	case l.requests <- r:
 	default:
 		if err := l.queue(ctx, r); err != nil {
+			r.recycle()
 			return err
 		}
 	}

@@ -1,10 +1,5 @@
 package hsm
 
-/*
-#include <stdlib.h>
-*/
-import "C"
-
 import (
 	"context"
 	"errors"
@@ -13,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/miekg/pkcs11"
 
@@ -80,8 +74,8 @@ func newLibrary(path, reserved string) (*library, error) {
 	if l.ctx == nil {
 		return nil, fmt.Errorf("loading the PKCS#11 module %s failed", path)
 	}
-	if reserved != "" { // the module may keep the pointer, so it is never freed
-		l.args = append(l.args, pkcs11.InitializeWithReserved(unsafe.Pointer(C.CString(reserved))))
+	if reserved != "" {
+		l.args = append(l.args, pkcs11.InitializeWithReserved(gcm.String(reserved)))
 	}
 	if err := l.initialize(); err != nil {
 		return nil, fmt.Errorf("initialising the PKCS#11 module %s: %w", path, err)

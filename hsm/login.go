@@ -18,6 +18,7 @@ import (
 type login struct {
 	mu    sync.Mutex // held while the device is asked
 	state atomic.Pointer[loginState]
+	users atomic.Int32 // Tokens open; the login ends with the last one
 }
 
 // A loginState is never changed, only replaced.
@@ -43,6 +44,19 @@ func newLogin() *login {
 	l := new(login)
 	l.state.Store(new(loginState))
 	return l
+}
+
+// release is for a Token that closes.
+func (l *login) release() {
+	if l.users.Add(-1) == 0 {
+		l.end()
+	}
+}
+
+// end forgets that a login is wanted, though not what is known of PINs.
+func (l *login) end() {
+	s := l.state.Load()
+	l.state.Store(&loginState{refusedPIN: s.refusedPIN, lastPIN: s.lastPIN})
 }
 
 // usable says why there is no login; nil when there is one.
@@ -205,8 +219,7 @@ func (t *Token) Logout(ctx context.Context) error {
 		if err != nil && codeOf(err) != pkcs11.CKR_USER_NOT_LOGGED_IN {
 			return err
 		}
-		s := l.state.Load()
-		l.state.Store(&loginState{refusedPIN: s.refusedPIN, lastPIN: s.lastPIN})
+		l.end()
 		t.forgetKeys()
 		return nil
 	}, nil)

@@ -170,6 +170,26 @@ func TestWithoutLoginNothingIsDoneWithKeys(t *testing.T) {
 	}
 }
 
+func TestLoginEndsWithTheLastOneWhoHasTheTokenOpen(t *testing.T) {
+	r := newRig(t, hsm.ModuleConfig{})
+	first, second := r.open(t, hsm.TokenConfig{}), r.open(t, hsm.TokenConfig{})
+	for _, token := range []*hsm.Token{first, second} {
+		if _, err := second.Keys(soon(t)); err != nil {
+			t.Errorf("while somebody has it open: %v", err)
+		}
+		if err := token.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third, err := r.module.Open(soon(t), hsm.TokenConfig{Label: r.label})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := third.Keys(soon(t)); !errors.Is(err, hsm.ErrNotLoggedIn) || third.LoggedIn() {
+		t.Errorf("opened without PIN after that: %v", err)
+	}
+}
+
 func TestLoggedInTokensTakeNoOtherPIN(t *testing.T) {
 	r, token := newToken(t, hsm.TokenConfig{})
 	if err := token.Login(soon(t), softhsmtest.PIN); err != nil {

@@ -153,12 +153,19 @@ func (t *Token) attempt(c *connection, reload bool) (uint64, error) {
 
 // probeGuard probes with the guard's session.
 func (t *Token) probeGuard(c *connection) error {
-	t.lib.gate.enter()
-	defer t.lib.gate.leave()
-	if t.lib.epoch.Load() != c.epoch {
-		return ErrUnavailable
-	}
-	return t.probe(c, c.guard)
+	return t.calls(func() error {
+		if t.lib.epoch.Load() != c.epoch {
+			return ErrUnavailable
+		}
+		return t.probe(c, c.guard)
+	})
+}
+
+// calls makes calls for the mender, who must not hang either.
+func (t *Token) calls(calls func() error) error {
+	ctx, cancel := context.WithTimeout(t.life, t.config.Timeout)
+	defer cancel()
+	return t.lib.bounded(ctx, calls)
 }
 
 // strike counts a failure of work despite a passed probe and tells whether it
@@ -193,9 +200,8 @@ func (t *Token) reconnect(seen uint64) (uint64, error) {
 	if err := t.lib.reload(seen); err != nil {
 		return t.lib.epoch.Load(), err
 	}
-	t.lib.gate.enter()
-	defer t.lib.gate.leave()
-	return t.lib.epoch.Load(), t.connect()
+	err := t.calls(t.connect)
+	return t.lib.epoch.Load(), err
 }
 
 // sleep waits for d and tells whether the token is still open.

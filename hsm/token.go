@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -82,8 +83,9 @@ type Token struct {
 
 	nextSearch atomic.Int64 // when to look for doubled labels next, in nanoseconds since started
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
+	life    context.Context // ends with Close
+	end     context.CancelFunc
+	closing sync.Once
 }
 
 // Open opens the token that c names and logs in to it when c has a PIN.
@@ -95,18 +97,7 @@ func (m *Module) Open(ctx context.Context, c TokenConfig) (*Token, error) {
 		return nil, err
 	}
 	t := m.newToken(c.withDefaults(m.config), info)
-	err = m.lib.bounded(ctx, func() error {
-		if c.PIN != "" {
-			if err := t.claimLogin(c.PIN); err != nil {
-				return err
-			}
-		}
-		return t.connect()
-	})
-	if err == nil && c.PIN != "" {
-		err = t.login.state.Load().usable()
-	}
-	if err == nil {
+	if err = t.begin(ctx, c.PIN); err == nil {
 		err = m.adopt(t)
 	}
 	if err != nil {
@@ -116,10 +107,33 @@ func (m *Module) Open(ctx context.Context, c TokenConfig) (*Token, error) {
 	return t, nil
 }
 
+// begin connects and, if there is a PIN, logs in.
+func (t *Token) begin(ctx context.Context, pin config.Secret) error {
+	if pin == "" {
+		return t.lib.bounded(ctx, t.connect)
+	}
+	if s := t.login.state.Load(); !s.wanted && s.doubtful(pin) {
+		if err := t.lib.reloadWithin(ctx, t.lib.epoch.Load()); err != nil {
+			return err
+		}
+	}
+	err := t.lib.bounded(ctx, func() error {
+		if err := t.claimLogin(pin); err != nil {
+			return err
+		}
+		return t.connect()
+	})
+	if err == nil {
+		err = t.login.state.Load().usable()
+	}
+	return err
+}
+
 func (m *Module) newToken(c TokenConfig, info TokenInfo) *Token {
 	t := &Token{module: m, lib: m.lib, config: c, info: info, login: m.lib.login(info.Serial)}
 	t.life, t.end = context.WithCancel(context.Background())
 	t.prober.t = t
+	t.login.users.Add(1)
 	t.quick, t.slow = t.newLane(c.Workers), t.newLane(1)
 	return t
 }
@@ -154,6 +168,11 @@ func (t *Token) Info() TokenInfo { return t.info }
 // have two seconds to return. The token is logged out when nobody else in the
 // process has it open. The error is always nil.
 func (t *Token) Close() error {
+	t.closing.Do(t.close)
+	return nil
+}
+
+func (t *Token) close() {
 	t.module.mu.Lock()
 	delete(t.module.open, t)
 	t.module.mu.Unlock()
@@ -168,7 +187,7 @@ func (t *Token) Close() error {
 		t.disconnect(t.conn.Swap(nil))
 		return nil
 	})
-	return nil
+	t.login.release()
 }
 
 // Health is the state of a token.

@@ -61,16 +61,15 @@ func (w *worker) serve(r *request) (stay bool) {
 		return true
 	}
 	err := w.attempt(r)
-	shrunk := err == errShrunk
+	answered := r.state.CompareAndSwap(running, finished)
+	if !answered && err == nil && r.undo != nil {
+		r.undo(w)
+	}
 	lib.gate.leave()
-	if r.state.CompareAndSwap(running, finished) {
+	shrunk := err == errShrunk
+	if answered {
 		r.done <- err
 		return !shrunk
-	}
-	if err == nil && r.undo != nil {
-		lib.gate.enter()
-		r.undo(w)
-		lib.gate.leave()
 	}
 	if r.state.CompareAndSwap(abandoned, finished) {
 		return !shrunk

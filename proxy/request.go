@@ -180,6 +180,10 @@ func (x *exchange) sufferFaults() *refusal {
 	if !ok {
 		return nil
 	}
+	var m xks.GetKeyMetadataRequest
+	if xks.Unmarshal(x.body, &m) == nil {
+		x.metadata = m.RequestMetadata // for the log
+	}
 	ctx := x.r.Context()
 	if effect.Blackhole {
 		<-ctx.Done()

@@ -128,9 +128,6 @@ func TestTheAccessLog(t *testing.T) {
 		}
 		want["operation"], want["kms_operation"], want["kms_request_id"] = "Encrypt", "Encrypt", "not-a-uuid"
 		want["principal"], want["store"], want["access_key_id"] = "arn:aws:iam::123456789012:user/Alice", prefix, short.AccessKeyID
-		if i == 2 { // the injected error came before the body was decoded
-			want["kms_operation"], want["kms_request_id"], want["principal"] = "", "", ""
-		}
 		for name, value := range want {
 			if got[name] != value {
 				t.Errorf("line %d: %s is %v, want %v", i, name, got[name], value)

@@ -52,6 +52,9 @@ func Open(path string) (*Functions, error) {
 	return &Functions{list}, nil
 }
 
+// String gives s to C for good: a module may keep what it got.
+func String(s string) unsafe.Pointer { return unsafe.Pointer(C.CString(s)) }
+
 // Result is what a call came to.
 type Result struct {
 	RV    uint // the return code; 0 is CKR_OK
