@@ -71,13 +71,11 @@ func (t *Token) ready(op *operation) error {
 	if t.life.Err() != nil {
 		return ErrClosed
 	}
-	if op.login {
-		if err := t.login.state.Load().usable(); err != nil {
-			return err
-		}
-	}
 	if down := t.down.Load(); down != nil {
 		return down.err
+	}
+	if op.login {
+		return t.login.state.Load().usable()
 	}
 	return nil
 }

@@ -141,11 +141,11 @@ func (m *Module) newToken(c TokenConfig, info TokenInfo) *Token {
 func (t *Token) newLane(size int) *lane {
 	c := t.config
 	l := &lane{
-		requests: make(chan *request, queueSize), quit: make(chan struct{}),
+		requests: make(chan *request, queueSize), pace: newPace(), quit: make(chan struct{}),
 		wait: c.Wait, timeout: c.Timeout, size: size, maxLost: c.MaxLost,
 		log: c.Log.With("token", t.info.Label), hung: &t.lib.hung,
 	}
-	l.start = func() { (&worker{t: t, lane: l}).run() }
+	l.start = func() { newWorker(t, l).run() }
 	l.exhausted = func() { t.reloadSoon(fmt.Errorf("%w: calls hang in it", ErrUnavailable)) }
 	return l
 }
