@@ -26,6 +26,7 @@ type lane struct {
 	start     func()        // runs one more worker
 	exhausted func()        // too many are lost
 
+	mean   mean // of a call
 	mu     sync.Mutex
 	alive  int // workers at work or waiting for it
 	lost   int // workers in a call whose caller has gone

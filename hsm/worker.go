@@ -71,14 +71,17 @@ func (w *worker) round(r *request) (stay bool) {
 	alone := w.lane.pace.begin(w)
 	stay = w.serve(r)
 	took := time.Since(start)
-	for n := 1; alone && stay && n < roundSize && took < roundTime; n++ {
+	calls := 1
+	for alone && stay && calls < roundSize && took < roundTime {
 		if r = w.lane.next(); r == nil {
 			break
 		}
 		stay = w.serve(r)
 		took = time.Since(start)
+		calls++
 	}
 	w.lane.pace.end(w, alone, took)
+	w.lane.mean.add(took, calls)
 	for _, r := range w.answers {
 		r.done <- struct{}{}
 	}
