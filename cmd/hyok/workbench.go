@@ -50,6 +50,7 @@ type workbench struct {
 	behind *metrics.Registry // the proxy's
 
 	module  *hsm.Module
+	device  device
 	keys    *hsm.Token // with the external keys
 	proxy   *proxy.Server
 	proxies *serve.Group // nil while the proxy is stopped
@@ -171,11 +172,7 @@ func (w *workbench) start(ctx context.Context) error {
 }
 
 func (w *workbench) openProxy(ctx context.Context) (err error) {
-	w.keys, err = w.module.Open(ctx, hsm.TokenConfig{Label: keysToken, PIN: config.Secret(w.state.KeysPIN)})
-	if err != nil {
-		return err
-	}
-	if err := w.makeExternalKey(ctx); err != nil {
+	if err := w.openKeys(ctx); err != nil {
 		return err
 	}
 	behind, err := w.openCluster(ctx)
@@ -187,7 +184,7 @@ func (w *workbench) openProxy(ctx context.Context) (err error) {
 		st.RateLimit, st.Concurrency = -1, -1
 	}
 	w.proxy, err = proxy.New(ctx, proxy.Config{
-		Stores: []proxy.Store{st}, Tokens: map[string]*hsm.Token{keysToken: w.keys},
+		Stores: []proxy.Store{st}, Tokens: map[string]*hsm.Token{w.device.token: w.keys},
 		Clusters: []proxy.Cluster{{ID: w.state.ClusterID, Handler: behind.Handler()}},
 		Faults:   w.faults, Log: w.log, Metrics: w.behind,
 	})
