@@ -104,9 +104,12 @@ func (w *worker) refresh(e *entry) error {
 		return err
 	}
 	f := w.conn.keys.get(e.key.Label)
-	if f == nil || k.Label != e.key.Label || w.outdated(f, k.Label) {
+	if k.Label != e.key.Label {
+		f = nil
+	}
+	if f == nil || w.outdated(f, k.Label) {
 		w.conn.keys.remove(e.key.Label)
-		_, err := w.search(e.key.Label, nil)
+		_, err := w.search(e.key.Label, f)
 		return err
 	}
 	w.entry = newEntry(e.handle, k)
