@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -270,5 +271,66 @@ func TestVersionsOfIDs(t *testing.T) {
 	}
 	if bytes.Equal(good, hsm.NewVersionID(7)) {
 		t.Error("two IDs of one version are the same")
+	}
+}
+
+// A version whose file could once not be read is lost to the module until it is
+// loaded anew (guide hsm.md §2, trap 12). Nobody must hear that it is gone.
+func TestAVersionLostToTheProcessIsFoundAgain(t *testing.T) {
+	r, token := newToken(t, hsm.TokenConfig{})
+	old := seal(t, token, "k")
+	path, err := r.dir.TokenPath(r.label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(path, "*-*.object"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the key's file: %v, %v", files, err)
+	}
+	if _, err := token.RotateKey(soon(t), "k"); err != nil {
+		t.Fatal(err)
+	}
+	young := seal(t, token, "k")
+	p, s, err := rawSession(r.label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	search := func() int {
+		if err := p.FindObjectsInit(s, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, "k")}); err != nil {
+			t.Fatal(err)
+		}
+		found, _, err := p.FindObjects(s, 3)
+		if err = errors.Join(err, p.FindObjectsFinal(s)); err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	bringBack := takeAway(t, files[0])
+	search()
+	bringBack()
+	if n := search(); n != 1 {
+		t.Fatalf("the module has not lost the version, it finds %d: the test shows nothing", n)
+	}
+	for _, sealed := range []hsm.Sealed{old, young} {
+		if err := unseal(t, token, "k", sealed.Version, sealed); err != nil {
+			t.Errorf("version %d: %v", sealed.Version, err)
+		}
+	}
+}
+
+func TestTwoKeysThatAreNoVersionsSayHowToMend(t *testing.T) {
+	r, token := newToken(t, hsm.TokenConfig{})
+	if _, err := token.RotateKey(soon(t), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if err := importKey(r.label, "k", nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := token.RotateKey(soon(t), "k")
+	if !errors.Is(err, hsm.ErrAmbiguous) || !strings.Contains(err.Error(), "give all but one another label") {
+		t.Errorf("got %v", err)
+	}
+	if err := token.DeleteKey(soon(t), "k"); !errors.Is(err, hsm.ErrAmbiguous) {
+		t.Errorf("deleting gives %v", err)
 	}
 }

@@ -41,3 +41,20 @@ func FuzzForm(f *testing.F) {
 		}
 	})
 }
+
+func TestTheSampleFormOfAFile(t *testing.T) {
+	s := FileStore{Keys: []FileKey{
+		{ID: "off"},
+		{ID: "bare", SampleProxyCiphertexts: &FileSampleFormat{}},
+		{ID: "named", SampleProxyCiphertexts: &FileSampleFormat{MetadataB64: "a2V5X3ZlcnNpb249MQ=="}},
+	}}
+	keys := s.keys()
+	if keys["off"].Sample != nil {
+		t.Error("off: the sample proxy's ciphertexts are decrypted")
+	}
+	for id, want := range map[string]string{"bare": "", "named": "key_version=1"} {
+		if got := keys[id].Sample; got == nil || string(got.Metadata) != want {
+			t.Errorf("%s: got %+v, want metadata %q", id, got, want)
+		}
+	}
+}
