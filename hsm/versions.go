@@ -177,8 +177,9 @@ func (w *worker) unknownVersion(version uint32) error {
 }
 
 // RotateKey makes a new version of the key of that label, which Encrypt takes
-// from then on: at once in this process, within a second in others. The earlier
-// versions go on decrypting. Errors: ErrBadInput, ErrKeyNotFound, ErrKeyDisabled,
+// from then on: at once in this process, within a second in others, later where a
+// search of the token takes more than 10 ms or dozens of keys are in use. The new
+// version decrypts at once everywhere, and the earlier ones go on. Errors: ErrBadInput, ErrKeyNotFound, ErrKeyDisabled,
 // ErrKeyUsage (not an AES-256 key that both encrypts and decrypts), ErrAmbiguous,
 // ErrNotLoggedIn, ErrUnsupported.
 func (t *Token) RotateKey(ctx context.Context, label string) (Key, error) {
