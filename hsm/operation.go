@@ -22,6 +22,7 @@ var (
 	opHealth     = &operation{name: "Health", fault: "GetHealthStatus"}
 	opKeys       = &operation{name: "Keys", fault: "Keys", login: true}
 	opCreateKey  = &operation{name: "CreateKey", fault: "CreateKey", login: true}
+	opRotateKey  = &operation{name: "RotateKey", fault: "RotateKey", login: true}
 	opDeleteKey  = &operation{name: "DeleteKey", fault: "DeleteKey", login: true}
 	opSetEnabled = &operation{name: "SetEnabled", fault: "SetEnabled", login: true}
 	opRandom     = &operation{name: "Random", fault: "Random"}

@@ -81,7 +81,8 @@ type Token struct {
 	mender mender
 	prober prober
 
-	nextSearch atomic.Int64 // when to look for doubled labels next, in nanoseconds since started
+	nextSearch atomic.Int64 // when to look for other versions next, in nanoseconds since started
+	nextReload atomic.Int64 // when a version that is not found may cost a reload next, likewise
 
 	life    context.Context // ends with Close
 	end     context.CancelFunc

@@ -66,6 +66,8 @@ type Key struct {
 	// Disabled blocks the key with InvalidStateException, whatever the device
 	// says of it.
 	Disabled bool
+	// Sample has ciphertexts of the sample proxy decrypted too; nil: not.
+	Sample *SampleFormat
 }
 
 // Cluster is a simulated cluster, served under /cluster/<ID>/v1/.

@@ -172,7 +172,7 @@ func (s FileStore) validate(all, tokens names) error {
 			if !xks.ValidKeyID(k.ID) {
 				return fieldError("id", "must be 1 to %d of A-Z a-z 0-9 . _ -", xks.MaxKeyID)
 			}
-			return keys.add("id", k.ID)
+			return first(keys.add("id", k.ID), config.At("sample_proxy_ciphertexts", k.SampleProxyCiphertexts.validate()))
 		}))
 }
 
