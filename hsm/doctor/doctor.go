@@ -50,6 +50,10 @@ type Token struct {
 	Workers     int      // sessions that the proxy will use, for comparison; 0: its default
 	Keys        []string // labels of the keys that must be there
 	AllKeys     bool     // examine every secret key of the token
+	// MeasureKey is the label of the key to measure with; "": a session key, which
+	// costs no key of the owner's anything. Each encryption has a random IV, of
+	// which a key stands 2^32.
+	MeasureKey string
 }
 
 // Check examines m. It ends early, with a failed step, when ctx ends.
@@ -74,7 +78,7 @@ func Check(ctx context.Context, m Module) *Report {
 		}
 		p.close()
 	}
-	if x.initialized && !x.hung {
+	if !x.hung && x.initialized {
 		_ = x.p11.Finalize() // the process ends anyway
 	}
 	return x.report

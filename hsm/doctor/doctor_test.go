@@ -125,6 +125,8 @@ func TestGoodTokenIsWellButForItsEmptyIV(t *testing.T) {
 	if r.Count(doctor.Failed) != 0 || len(r.Speeds) != 4 || r.Pools["main"] == 0 {
 		t.Errorf("speeds %v, pools %v, %d failed", r.Speeds, r.Pools, r.Count(doctor.Failed))
 	}
+	bad := doctor.Check(t.Context(), softModule(t, doctor.Token{Name: "main", Label: label, PIN: softhsmtest.PIN, MeasureKey: "none"}))
+	check(t, bad, "", want{doctor.Failed, "throughput", "none", "another key"})
 	for i, s := range r.Speeds {
 		if s.Sessions != 1<<i || s.PerSecond <= 0 || s.P50 <= 0 || s.P99 < s.P50 {
 			t.Errorf("speed %+v", s)

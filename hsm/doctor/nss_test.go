@@ -37,13 +37,13 @@ func TestNSSIsWell(t *testing.T) {
 	reserved := fmt.Sprintf("configdir='sql:%s' certPrefix='' keyPrefix='' secmod='secmod.db' flags=optimizeSpace", dir)
 	makeKeys(t, path, label, pin, []pkcs11.InitializeOption{pkcs11.InitializeWithReserved(gcm.String(reserved))}, key("good"))
 	r := doctor.Check(t.Context(), doctor.Module{Name: "nss", Path: path, Reserved: reserved, Measure: 10 * time.Millisecond, Tokens: []doctor.Token{
-		{Name: "nss", Label: label, PIN: pin, Keys: []string{"good"}},
+		{Name: "nss", Label: label, PIN: pin, Keys: []string{"good"}, MeasureKey: "good"},
 		{Name: "wrong", Label: label, PIN: "nss-pin-wrong"},
 	}})
 	check(t, r, pin,
 		want{doctor.OK, "module", "NSS", ""}, want{doctor.OK, "slots", label, ""}, want{doctor.OK, "login", "", ""},
 		want{doctor.OK, "key", "not extractable", ""}, want{doctor.OK, "canary", "refused", ""},
-		want{doctor.OK, "iv", "an empty IV is refused", ""}, want{doctor.OK, "throughput", "workers recommended", ""},
+		want{doctor.OK, "iv", "an empty IV is refused", ""}, want{doctor.OK, "throughput", `the key "good"`, ""},
 		want{doctor.Failed, "login", "CKR_PIN_INCORRECT", ""}, want{doctor.Skipped, "canary", "", ""})
 	without := doctor.Check(t.Context(), doctor.Module{Name: "nss", Path: path, Tokens: []doctor.Token{{Name: "nss", Label: label, PIN: pin}}})
 	if without.Count(doctor.Failed) == 0 {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/miekg/pkcs11"
 )
@@ -71,4 +72,32 @@ func TestSessionLimitOfTheToken(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", c.name, got, c.want)
 		}
 	}
+}
+
+func TestNothingIsMeasuredBeyondTheSessionLimit(t *testing.T) {
+	p := new(patient)
+	p.slot.info.MaxSessionCount = 1 // holds the login
+	if got := p.measureAll(0, "none")[0]; got.Status != Failed {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A call that hangs fails its step, and whatever would call the module again is
+// left out.
+func TestHangingCallEndsTheExamination(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &exam{ctx: t.Context(), module: Module{StepLimit: defaultStepLimit}, report: new(Report)}
+		back := make(chan struct{})
+		x.patient("token").examine([]step{
+			{"hangs", nil, func(*patient) []Step { <-back; return nil }},
+			{"needs it", []string{"hangs"}, nil},
+			{"needs nothing", nil, nil},
+		})
+		close(back)
+		for i, want := range []Status{Failed, Skipped, Skipped} {
+			if got := x.report.Steps[i]; got.Status != want {
+				t.Errorf("step %d: %+v, want %s", i, got, want)
+			}
+		}
+	})
 }
