@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"hyok/certs"
@@ -27,8 +25,8 @@ const drain = 4 * time.Second
 
 // A process is the proxy that a file describes, while it runs.
 type process struct {
-	file     *proxy.File
-	path     string
+	file     *proxy.File // at the start
+	reloader *reloader
 	log      *slog.Logger
 	registry *metrics.Registry
 
@@ -66,36 +64,6 @@ func (p *process) run(ctx context.Context) (err error) {
 	return p.untilEnd(ctx)
 }
 
-// untilEnd reloads on SIGHUP until ctx ends or a listener fails.
-func (p *process) untilEnd(ctx context.Context) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	ended := make(chan error, 1)
-	go func() { ended <- p.group.Wait(ctx) }()
-	for {
-		select {
-		case err := <-ended:
-			return err
-		case <-hangup:
-			p.reload()
-		}
-	}
-}
-
-// reload takes over the stores of the file, or keeps what there is.
-func (p *process) reload() {
-	f, err := proxy.LoadFile(p.path)
-	if err == nil {
-		err = p.server.Reload(f)
-	}
-	if err != nil {
-		p.log.Error("the configuration was not reloaded", "cause", err)
-		return
-	}
-	p.log.Info("the key stores were reloaded", "file", p.path)
-}
-
 // close drains the listeners and closes the device.
 func (p *process) close() error {
 	var errs []error
@@ -114,6 +82,7 @@ func (p *process) tls() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Watch.Interval = 2 * pollInterval
 	c.Watch.Report = func(leaf *x509.Certificate, err error) {
 		if err != nil {
 			p.log.Error("the new certificate is not used", "cause", err)
