@@ -32,6 +32,8 @@ type commands struct {
 	Clock clockCmd `cmd:"" help:"Move the front end's clock forward."`
 	Fault faultCmd `cmd:"" help:"Failures made on purpose."`
 	Bench benchCmd `cmd:"" hidden:"" help:"Measure each hop against its floor; make bench runs it."`
+
+	Credential credentialCmd `cmd:"" help:"Proxy authentication credentials, with which KMS signs what it sends to the proxy."`
 }
 
 // streams are where a command writes: data to Out, talk to Err.

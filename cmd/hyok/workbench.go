@@ -182,7 +182,7 @@ func (w *workbench) openProxy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	st := proxy.Store{Credentials: w.state.Proxy.sigv4(), Token: w.keys}
+	st := proxy.Store{Credentials: allSigV4(w.state.proxyCredentials()), Token: w.keys}
 	if w.options.Quotas == "off" {
 		st.RateLimit, st.Concurrency = -1, -1
 	}
