@@ -51,9 +51,9 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: config, Handler: p.server.Handler()}}
+	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: config, Handler: p.server.Handler(), Share: 70}}
 	if p.file.MetricsListen != "" {
-		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: p.file.MetricsListen, Handler: p.operations()})
+		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: p.file.MetricsListen, Handler: p.operations(), Share: 5})
 	}
 	if p.group, err = serve.Start(endpoints...); err != nil {
 		return err
