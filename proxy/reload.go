@@ -16,6 +16,9 @@ func LoadChanged(path string, running *File) (f *File, sources *config.Sources, 
 	if sources, err = config.LoadSources(path, c); err != nil {
 		return nil, sources, err
 	}
+	if ca := c.TLS.ClientCA; ca != "" {
+		sources.Add(ca)
+	}
 	return &c.File, sources, nil
 }
 
@@ -56,7 +59,6 @@ func (f *File) NeedsRestart(next *File) []string {
 	}{
 		{"listen", f.Listen, next.Listen},
 		{"metrics_listen", f.MetricsListen, next.MetricsListen},
-		{"tls", f.TLS, next.TLS},
 		{"inject_faults", f.InjectFaults, next.InjectFaults},
 		{"simulate_clusters", f.SimulateClusters, next.SimulateClusters},
 	} {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,6 +30,7 @@ type process struct {
 
 	faults *fault.Set
 	server *proxy.Server
+	tls    listenerTLS
 	group  *serve.Group
 }
 
@@ -47,11 +46,13 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	config, err := p.tls()
+	p.tls.report = p.reportCertificate
+	endTLS, err := p.tls.prepare(p.file.TLS)
 	if err != nil {
 		return err
 	}
-	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: config, Handler: p.server.Handler(), Share: 70}}
+	endTLS(true)
+	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: p.tls.config(), Handler: p.server.Handler(), Share: 70}}
 	if p.file.MetricsListen != "" {
 		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: p.file.MetricsListen, Handler: p.operations(), Share: 5})
 	}
@@ -75,36 +76,6 @@ func (p *process) close() error {
 		errs = append(errs, p.server.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func (p *process) tls() (*tls.Config, error) {
-	c, err := serverTLS(p.file.TLS)
-	if err != nil {
-		return nil, err
-	}
-	c.Watch.Interval = 2 * pollInterval
-	c.Watch.Report = func(leaf *x509.Certificate, err error) {
-		if err != nil {
-			p.log.Error("the new certificate is not used", "cause", err)
-			return
-		}
-		p.log.Info("the certificate was replaced", "not_after", leaf.NotAfter)
-	}
-	return certs.ServerConfig(c)
-}
-
-// serverTLS reads the authorities of client certificates.
-func serverTLS(f proxy.FileTLS) (certs.ServerTLS, error) {
-	c := certs.ServerTLS{CertFile: f.Cert, KeyFile: f.Key, ClientNames: f.ClientNames}
-	if f.ClientCA == "" {
-		return c, nil
-	}
-	pool, err := certs.LoadPool(f.ClientCA)
-	if err != nil {
-		return c, fmt.Errorf("reading client_ca: %w", err)
-	}
-	c.ClientCA = pool
-	return c, nil
 }
 
 // checkFiles checks what the files that the configuration names hold, as far as

@@ -102,11 +102,15 @@ func (p *process) untilEnd(ctx context.Context) error {
 	}
 }
 
-// takeOver serves the stores that were loaded, or keeps those there are.
+// takeOver serves what was loaded, or keeps what there is.
 func (p *process) takeOver(l loaded) {
-	err := l.err
+	err, endTLS := l.err, func(bool) {}
+	if err == nil {
+		endTLS, err = p.tls.prepare(l.file.TLS)
+	}
 	if err == nil {
 		err = p.server.Reload(l.file)
+		endTLS(err == nil)
 	}
 	if err != nil {
 		p.log.Error("the configuration was not reloaded", "cause", err)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,8 +168,8 @@ func TestWhatNeedsARestartIsNamed(t *testing.T) {
 	c := startChild(t)
 	token := fmt.Sprintf("tokens: [{name: main, label: %s, pin: {env: XKSPROXY_PIN}}]\n", c.keys)
 	c.rewrite(t, "listen: 127.0.0.1:0", "listen: 127.0.0.2:0", "inject_faults: true", "inject_faults: false",
-		"cert: server.pem", "cert: other.pem", token, strings.Replace(token, "pin:", "workers: 3, pin:", 1))
-	if line := c.until(t, "changes are not in effect before a restart"); fmt.Sprint(line["keys"]) != "[listen tls inject_faults tokens.main]" {
+		token, strings.Replace(token, "pin:", "workers: 3, pin:", 1))
+	if line := c.until(t, "changes are not in effect before a restart"); fmt.Sprint(line["keys"]) != "[listen inject_faults tokens.main]" {
 		t.Errorf("logged %v", line)
 	}
 	c.rewrite(t, "stores:\n", "stores:\n  - path_prefix: /other\n    token: spare\n    all_keys: true\n"+credentialsOf(first),
@@ -177,6 +179,10 @@ func TestWhatNeedsARestartIsNamed(t *testing.T) {
 	if want := `xksproxy.yaml:9: stores.0.token: the token "spare" is new; restart the proxy to open it`; line["cause"] != want {
 		t.Errorf("logged %v, want %s", line, want)
 	}
+	c.rewrite(t, "cert: server.pem", "cert: other.pem", allKeys, "    keys: [{id: another}]\n")
+	if line := c.until(t, "the configuration was not reloaded"); !strings.Contains(fmt.Sprint(line["cause"]), "other.pem") {
+		t.Errorf("logged %v", line)
+	}
 	c.write(t, "xksproxy.yaml", "listen: hush\n")
 	line = c.until(t, "the configuration was not reloaded")
 	if cause := fmt.Sprint(line["cause"]); !strings.HasPrefix(cause, "xksproxy.yaml:1: listen: ") || strings.Contains(cause, "hush") {
@@ -185,4 +191,87 @@ func TestWhatNeedsARestartIsNamed(t *testing.T) {
 	if err := c.encrypt(t, first); err != nil {
 		t.Errorf("after files that were refused: %v", err)
 	}
+}
+
+// The authorities of client certificates, and their names, come and go; what
+// their file holds counts, not only its path.
+func TestClientCertificatesAreAskedForWithinASecond(t *testing.T) {
+	c := startChild(t)
+	shown := "tls: {cert: server.pem, key: server-key.pem}\n"
+	asked := strings.Replace(shown, "}", ", client_ca: clients.pem, client_names: [localhost]}", 1)
+	authority, err := os.ReadFile(filepath.Join(c.dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	if err := writeCertificate(other); err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := os.ReadFile(filepath.Join(other, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		what   string
+		change func()
+		bare   bool // a client without a certificate is served
+		with   bool // and one with a certificate of ca.pem
+	}{
+		{"nothing is asked for", func() {}, true, true},
+		{"a certificate is asked for", func() { c.write(t, "clients.pem", string(authority)); c.rewrite(t, shown, asked) }, false, true},
+		{"another authority's", func() { c.write(t, "clients.pem", string(stranger)) }, false, false},
+		{"any name no more", func() {
+			c.write(t, "clients.pem", string(authority))
+			c.rewrite(t, shown, strings.Replace(asked, "[localhost]", "[elsewhere]", 1))
+		}, false, false},
+		{"nothing again", func() { c.rewrite(t) }, true, true},
+	} {
+		step.change()
+		for start := time.Now(); ; <-time.After(5 * time.Millisecond) {
+			bare, with := c.handshake(t, false), c.handshake(t, true)
+			if bare == step.bare && with == step.with {
+				break
+			}
+			if time.Since(start) > time.Second {
+				t.Fatalf("%s: after a second bare %t, with a certificate %t", step.what, bare, with)
+			}
+		}
+	}
+}
+
+// handshake reports whether a new connection gets an answer.
+func (c *child) handshake(t *testing.T, certificate bool) bool {
+	t.Helper()
+	pool, err := certs.LoadPool(filepath.Join(c.dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := certs.ClientConfig(pool)
+	if certificate {
+		config.Certificates = []tls.Certificate{c.issue(t, certs.Leaf{CommonName: "localhost", Client: true})}
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+	resp, err := client.Get("https://localhost:" + c.address["xks"][strings.LastIndexByte(c.address["xks"], ':')+1:])
+	if err != nil {
+		return false
+	}
+	return resp.Body.Close() == nil
+}
+
+// issue makes a certificate of ca.pem.
+func (c *child) issue(t *testing.T, leaf certs.Leaf) tls.Certificate {
+	t.Helper()
+	a, err := certs.LoadAuthority(filepath.Join(c.dir, "ca.pem"), filepath.Join(c.dir, "ca-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := a.Issue(leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
 }

@@ -84,7 +84,7 @@ func (s *SecretSource) fromNode(d *document, n *yaml.Node, path string) error {
 	var err error
 	switch kind := n.Content[0].Value; {
 	case kind == "file":
-		d.sources.add(from.File)
+		d.sources.Add(from.File)
 		s.Secret, err = SecretFromFile(from.File)
 	case kind == "env":
 		value, ok := d.getenv(from.Env)

@@ -19,7 +19,7 @@ type Look []os.FileInfo
 // given with an error too: what mends the configuration changes one of them.
 func LoadSources(path string, into any) (*Sources, error) {
 	s := new(Sources)
-	s.add(path)
+	s.Add(path)
 	data, err := readFile(path)
 	if err != nil {
 		return s, err
@@ -27,8 +27,8 @@ func LoadSources(path string, into any) (*Sources, error) {
 	return s, parse(path, data, os.LookupEnv, into, s)
 }
 
-// add notes a file that is about to be read. A nil s notes nothing.
-func (s *Sources) add(path string) {
+// Add notes one more file, which is about to be read. A nil s notes nothing.
+func (s *Sources) Add(path string) {
 	if s == nil {
 		return
 	}
