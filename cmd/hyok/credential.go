@@ -23,7 +23,7 @@ type credentialCmd struct {
 // Help shows up behind `hyok credential --help`.
 func (c *credentialCmd) Help() string {
 	return `Replacing a credential without losing a request:
-  1. hyok credential new --json-console > new.json
+  1. umask 077; hyok credential new --json-console > new.json
   2. jq -r .XksProxyAuthenticationCredential.RawSecretAccessKey new.json | hyok credential add ID
   3. aws kms update-custom-key-store with the new credential; KMS has taken it up everywhere after five minutes
   4. hyok credential remove OLD-ID`

@@ -1,9 +1,11 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"hyok/internal/config"
@@ -98,5 +100,23 @@ func TestSourcesShowWhenToReadAgain(t *testing.T) {
 		if step.change(); s.Now().Same(s.AsRead()) {
 			t.Errorf("%s: no change is seen", step.what)
 		}
+	}
+}
+
+func TestAPipeIsNotReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "pipe")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(file, []byte("pin: {file: "+pipe+"}"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(pipe, []byte("hunter2\n"), 0) }()
+	var c struct{ PIN config.SecretSource }
+	s, err := config.LoadSources(file, &c)
+	if err := errors.Join(err, <-written); err != nil || c.PIN.Reveal() != "hunter2" {
+		t.Fatalf("read %q, %v", c.PIN.Reveal(), err)
+	}
+	if !s.Now().Same(s.AsRead()) {
+		t.Error("a pipe that was read counts as changed")
 	}
 }

@@ -27,12 +27,16 @@ func LoadSources(path string, into any) (*Sources, error) {
 	return s, parse(path, data, os.LookupEnv, into, s)
 }
 
-// Add notes one more file, which is about to be read. A nil s notes nothing.
+// Add notes one more file, which is about to be read. A pipe cannot be read again
+// and is left out. A nil s notes nothing.
 func (s *Sources) Add(path string) {
 	if s == nil {
 		return
 	}
 	info, _ := os.Stat(path)
+	if info != nil && !info.Mode().IsRegular() {
+		return
+	}
 	s.paths = append(s.paths, path)
 	s.seen = append(s.seen, info)
 }
