@@ -148,7 +148,7 @@ func (m FileModule) validate(all names) error {
 
 func (t FileToken) validate(all, modules names) error {
 	if t.PIN.Secret == "" {
-		return fieldError("pin", "must be given, best as {file: PATH} or {env: NAME}")
+		return fieldError("pin", "must be given, best as {file: PATH}, {env: NAME} or {command: [PROGRAM]}")
 	}
 	return first(all.add("name", t.Name), modules.refer("module", t.Module),
 		notNegative("workers", t.Workers), notNegative("wait", t.Wait))

@@ -57,6 +57,11 @@ func (w *workbench) writeEnv(ctx context.Context) error {
 	if err := w.answers(ctx); err != nil {
 		return err
 	}
+	return w.saveEnv()
+}
+
+// saveEnv writes the variables to DIR/env.
+func (w *workbench) saveEnv() error {
 	var b strings.Builder
 	for _, name := range envNames {
 		fmt.Fprintf(&b, "export %s=%s\n", name, shellQuote(w.env[name]))

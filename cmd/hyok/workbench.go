@@ -155,9 +155,9 @@ func (w *workbench) start(ctx context.Context) error {
 		return err
 	}
 	w.group, err = serve.Start(
-		serve.Endpoint{Name: "kms", Listen: w.address("kms", w.options.KMSListen), Handler: front.Handler()},
-		serve.Endpoint{Name: "kms-tls", Listen: w.address("kms-tls", sameHost(w.options.KMSListen)), TLS: kmsTLS, Handler: front.Handler()},
-		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin()})
+		serve.Endpoint{Name: "kms", Listen: w.address("kms", w.options.KMSListen), Handler: front.Handler(), Share: 20},
+		serve.Endpoint{Name: "kms-tls", Listen: w.address("kms-tls", sameHost(w.options.KMSListen)), TLS: kmsTLS, Handler: front.Handler(), Share: 20},
+		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(), Share: 5})
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (w *workbench) openProxy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	st := proxy.Store{Credentials: w.state.Proxy.sigv4(), Token: w.keys}
+	st := proxy.Store{Credentials: allSigV4(w.state.proxyCredentials()), Token: w.keys}
 	if w.options.Quotas == "off" {
 		st.RateLimit, st.Concurrency = -1, -1
 	}
@@ -213,7 +213,7 @@ func (w *workbench) startProxy() error {
 		return err
 	}
 	w.proxies, err = serve.Start(serve.Endpoint{
-		Name: "proxy", Listen: w.address("proxy", w.options.ProxyListen), TLS: tls, Handler: w.proxy.Handler(),
+		Name: "proxy", Listen: w.address("proxy", w.options.ProxyListen), TLS: tls, Handler: w.proxy.Handler(), Share: 20,
 	})
 	if err != nil {
 		return err
