@@ -11,6 +11,7 @@ import (
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
+	"hyok/proxy/audit"
 	"hyok/proxy/xks"
 )
 
@@ -28,6 +29,10 @@ type Config struct {
 	// Log gets one line a request, at level Info, and at Warn when the answer
 	// counts against the proxy's reliability; nil: nothing is logged.
 	Log *slog.Logger
+	// Audit gets a line for each request whose signature was verified, before the
+	// answer; when it cannot have it, the request fails. Nil: none. It stays the
+	// caller's to close.
+	Audit *audit.Log
 	// Metrics gets the metrics; nil: a registry of the Server's own.
 	Metrics *metrics.Registry
 	// Now checks the dates of signatures; nil: time.Now.

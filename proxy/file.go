@@ -21,6 +21,7 @@ type File struct {
 	InjectFaults     bool          `yaml:"inject_faults"`
 	SimulateClusters bool          `yaml:"simulate_clusters"`
 	Clusters         []FileCluster `yaml:"clusters"`
+	Audit            FileAudit     `yaml:"audit"`
 }
 
 // FileTLS is the certificate shown, and what is asked of clients.

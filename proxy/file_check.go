@@ -47,7 +47,8 @@ func (f *File) Validate() error {
 		each("tokens", f.Tokens, func(t FileToken) error { return t.validate(tokens, modules) }),
 		notEmpty("stores", len(f.Stores)),
 		each("stores", f.Stores, func(s FileStore) error { return s.validate(prefixes, tokens) }),
-		f.validateClusters(modules))
+		f.validateClusters(modules),
+		config.At("audit", f.Audit.validate()))
 }
 
 func (f *File) validateMetrics() error {

@@ -17,7 +17,7 @@ func environment(name string) (string, bool) {
 	switch name {
 	case "XKSPROXY_PIN":
 		return "1234", true
-	case "XKSPROXY_SECRET", "XKSPROXY_CLUSTER_SECRET":
+	case "XKSPROXY_SECRET", "XKSPROXY_CLUSTER_SECRET", "XKSPROXY_AUDIT_KEY":
 		return strings.Repeat("secret/", 7), true
 	}
 	return "", false
@@ -71,6 +71,9 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"list and all keys", "all_keys: false", "all_keys: true", "", "contradicts"},
 		{"deadline without unit", "deadline: 200ms", "deadline: 200", "", "unit"},
 		{"clusters without the switch", "simulate_clusters: true\n", "simulate_clusters: false\n", "clusters:\n  - id", "simulate_clusters: true"},
+		{"no audit file", "file: /var/log/xksproxy/audit.jsonl", "file: ''", "", "path of the audit log"},
+		{"audit size", "max_size: 104857600", "max_size: -1", "", "negative"},
+		{"audit key", "key: {env: XKSPROXY_AUDIT_KEY}", "key: hushhush", "", "at least 32"},
 		{"cluster ID", "id: cluster-2abcdefghij", "id: ../x", "", "cluster-"},
 	} {
 		t.Run(row.what, func(t *testing.T) {

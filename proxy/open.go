@@ -12,6 +12,7 @@ import (
 	"hyok/hsm"
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
+	"hyok/proxy/audit"
 )
 
 // Parts are what a Server shares with the program around it.
@@ -44,7 +45,12 @@ func Open(ctx context.Context, f *File, p Parts) (s *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err = New(ctx, Config{Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, Metrics: p.Metrics})
+	if d.audit, err = f.Audit.open(p.Log); err != nil {
+		return nil, err
+	}
+	s, err = New(ctx, Config{
+		Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, Audit: d.audit, Metrics: p.Metrics,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +72,12 @@ func (s *Server) Reload(f *File) error {
 	return s.SetStores(stores)
 }
 
-// devices are the modules and tokens of a file.
+// devices are the modules and tokens of a file, and its audit log.
 type devices struct {
 	modules map[string]*hsm.Module // by name
 	tokens  map[string]*hsm.Token  // by name
 	others  []*hsm.Token           // of clusters
+	audit   *audit.Log             // nil: none
 }
 
 func (d *devices) open(ctx context.Context, f *File, p Parts) error {
@@ -157,6 +164,9 @@ func (d *devices) clusters(ctx context.Context, f *File, p Parts) ([]Cluster, er
 
 func (d *devices) close() error {
 	var errs []error
+	if d.audit != nil {
+		errs = append(errs, d.audit.Close())
+	}
 	for _, t := range d.tokens {
 		errs = append(errs, t.Close())
 	}

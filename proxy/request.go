@@ -89,11 +89,17 @@ func (s *Server) serve(st *store, op *operation) http.HandlerFunc {
 		var refused *refusal
 		outcome := outcomeAborted // unless run returns
 		defer func() {
+			if outcome == outcomeAborted {
+				_ = x.record(outcome) // there is no answer to fail
+			}
 			end(outcome, x.hsmTime)
 			x.logAccess(outcome, refused)
 		}()
 		refused = x.run()
 		outcome = x.outcome(refused)
+		if f := x.record(outcome); f != nil {
+			refused, outcome = f, x.outcome(f)
+		}
 		if refused == nil {
 			writeJSON(w, http.StatusOK, x.out)
 		} else {

@@ -27,6 +27,7 @@ import (
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
+	"hyok/proxy/audit"
 )
 
 // A Server serves key stores. Its methods are safe for concurrent use.
@@ -34,6 +35,7 @@ type Server struct {
 	clusters []Cluster
 	faults   *fault.Set
 	log      *slog.Logger
+	auditLog *audit.Log // nil: none
 	now      func() time.Time
 	registry *metrics.Registry
 	meters   *meters
@@ -56,6 +58,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		clusters: slices.Clone(c.Clusters),
 		faults:   c.Faults,
 		log:      c.Log,
+		auditLog: c.Audit,
 		now:      c.Now,
 		registry: c.Metrics,
 

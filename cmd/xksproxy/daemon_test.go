@@ -19,6 +19,7 @@ import (
 	"hyok/certs"
 	"hyok/hsm"
 	"hyok/internal/sigv4"
+	"hyok/proxy/audit"
 	"hyok/proxy/xks"
 	"hyok/softhsm"
 	"hyok/softhsm/softhsmtest"
@@ -41,6 +42,7 @@ stores:
     credentials: [{access_key_id: %s, secret: %s}]
     all_keys: true
     deadline: 5s
+audit: {file: audit.jsonl}
 inject_faults: true
 simulate_clusters: true
 clusters:
@@ -212,6 +214,10 @@ func TestTheDaemonServesReloadsAndStops(t *testing.T) {
 	c.signal(t, syscall.SIGTERM)
 	if err := c.Wait(); err != nil || time.Since(start) > 5*time.Second {
 		t.Errorf("the end: %v after %s", err, time.Since(start))
+	}
+	// opened, two requests, closed
+	if r, err := audit.Check("", filepath.Join(c.dir, "audit.jsonl")); err != nil || r.First != 1 || r.Last != 4 {
+		t.Errorf("the audit log: %+v %v", r, err)
 	}
 }
 
