@@ -29,6 +29,9 @@ type Config struct {
 	// Log gets one line a request, at level Info, and at Warn when the answer
 	// counts against the proxy's reliability; nil: nothing is logged.
 	Log *slog.Logger
+	// LogSample is every how many successes one is at level Info, the others at
+	// Debug; 0: 1.
+	LogSample int
 	// Audit gets a line for each request whose signature was verified, before the
 	// answer; when it cannot have it, the request fails. Nil: none. It stays the
 	// caller's to close.

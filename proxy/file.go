@@ -22,6 +22,14 @@ type File struct {
 	SimulateClusters bool          `yaml:"simulate_clusters"`
 	Clusters         []FileCluster `yaml:"clusters"`
 	Audit            FileAudit     `yaml:"audit"`
+	Log              FileLog       `yaml:"log"`
+	// Pprof serves profiles on MetricsListen, which must be loopback.
+	Pprof bool `yaml:"pprof"`
+}
+
+// FileLog says what is logged of requests.
+type FileLog struct {
+	Sample int `yaml:"sample"` // every how many successes; 0: 1
 }
 
 // FileTLS is the certificate shown, and what is asked of clients.

@@ -48,7 +48,8 @@ func (f *File) Validate() error {
 		notEmpty("stores", len(f.Stores)),
 		each("stores", f.Stores, func(s FileStore) error { return s.validate(prefixes, tokens) }),
 		f.validateClusters(modules),
-		config.At("audit", f.Audit.validate()))
+		config.At("audit", f.Audit.validate()),
+		config.At("log", notNegative("sample", f.Log.Sample)))
 }
 
 func (f *File) validateMetrics() error {
@@ -56,16 +57,27 @@ func (f *File) validateMetrics() error {
 		if f.InjectFaults {
 			return fieldError("inject_faults", "needs metrics_listen, where faults are set")
 		}
+		if f.Pprof {
+			return fieldError("pprof", "needs metrics_listen, where profiles are served")
+		}
 		return nil
 	}
 	if err := checkListen("metrics_listen", f.MetricsListen); err != nil {
 		return err
 	}
-	host, _, _ := net.SplitHostPort(f.MetricsListen)
-	if ip := net.ParseIP(host); f.InjectFaults && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	switch loopback := isLoopback(f.MetricsListen); {
+	case f.InjectFaults && !loopback:
 		return fieldError("metrics_listen", "must be a loopback address while inject_faults is true, since anybody who reaches it could stop the proxy")
+	case f.Pprof && !loopback:
+		return fieldError("pprof", "needs a loopback address as metrics_listen, since profiles show the memory of the proxy and slow it down")
 	}
 	return nil
+}
+
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (f *File) validateClusters(modules names) error {

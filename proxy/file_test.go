@@ -71,6 +71,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"list and all keys", "all_keys: false", "all_keys: true", "", "contradicts"},
 		{"deadline without unit", "deadline: 200ms", "deadline: 200", "", "unit"},
 		{"clusters without the switch", "simulate_clusters: true\n", "simulate_clusters: false\n", "clusters:\n  - id", "simulate_clusters: true"},
+		{"sample", "sample: 1", "sample: -1", "", "negative"},
 		{"no audit file", "file: /var/log/xksproxy/audit.jsonl", "file: ''", "", "path of the audit log"},
 		{"audit size", "max_size: 104857600", "max_size: -1", "", "negative"},
 		{"audit key", "key: {env: XKSPROXY_AUDIT_KEY}", "key: hushhush", "", "at least 32"},
@@ -108,6 +109,20 @@ func TestFaultsNeedALoopbackAddress(t *testing.T) {
 		var f proxy.File
 		err := config.Parse("x.yaml", []byte(strings.Replace(text, "127.0.0.1:9464", address, 1)), environment, &f)
 		if (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// Profiles are for the machine itself alone; the error stands in the switch's line.
+func TestProfilesNeedALoopbackAddress(t *testing.T) {
+	text := strings.Replace(readReference(t), "pprof: false", "pprof: true", 1)
+	line := 1 + strings.Count(text[:strings.Index(text, "pprof: true")], "\n")
+	for address, ok := range map[string]bool{"127.0.0.1:9464": true, "0.0.0.0:9464": false, "''": false} {
+		var f proxy.File
+		err := config.Parse("x.yaml", []byte(strings.Replace(text, "127.0.0.1:9464", address, 1)), environment, &f)
+		var ce *config.Error
+		if (err == nil) != ok || err != nil && (!errors.As(err, &ce) || ce.Line != line) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

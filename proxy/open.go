@@ -49,7 +49,8 @@ func Open(ctx context.Context, f *File, p Parts) (s *Server, err error) {
 		return nil, err
 	}
 	s, err = New(ctx, Config{
-		Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, Audit: d.audit, Metrics: p.Metrics,
+		Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, LogSample: f.Log.Sample,
+		Audit: d.audit, Metrics: p.Metrics,
 	})
 	if err != nil {
 		return nil, err

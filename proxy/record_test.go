@@ -99,6 +99,7 @@ func TestWithoutTheAuditLogNoRequestIsAnswered(t *testing.T) {
 			t.Errorf("%s: got %s", path, a.body)
 		}
 	}
+	r.https.Close() // waits for the handlers
 	if log := r.log.String(); !strings.Contains(log, "writing the audit log: file already closed") {
 		t.Errorf("logged %s", log)
 	}

@@ -36,6 +36,8 @@ type Server struct {
 	faults   *fault.Set
 	log      *slog.Logger
 	auditLog *audit.Log // nil: none
+	sample   int64      // every how many successes are logged at Info
+	logged   atomic.Int64
 	now      func() time.Time
 	registry *metrics.Registry
 	meters   *meters
@@ -59,6 +61,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		faults:   c.Faults,
 		log:      c.Log,
 		auditLog: c.Audit,
+		sample:   int64(max(1, c.LogSample)),
 		now:      c.Now,
 		registry: c.Metrics,
 

@@ -43,6 +43,7 @@ stores:
     all_keys: true
     deadline: 5s
 audit: {file: audit.jsonl}
+pprof: true
 inject_faults: true
 simulate_clusters: true
 clusters:
@@ -191,6 +192,10 @@ func TestTheDaemonServesReloadsAndStops(t *testing.T) {
 	}
 	if status, body := c.get(t, "/faults"); status != http.StatusOK {
 		t.Errorf("/faults: %d %s", status, body)
+	}
+
+	if status, body := c.get(t, "/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("/debug/pprof/goroutine: %d %s", status, body)
 	}
 
 	// SIGHUP takes the new credentials over, and refuses a file that is wrong.

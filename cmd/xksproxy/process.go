@@ -161,6 +161,9 @@ func checkFiles(f *proxy.File) error {
 func (p *process) operations() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", p.server.Operations())
+	if p.file.Pprof {
+		addProfiles(mux)
+	}
 	if p.faults != nil {
 		mux.Handle("/faults", p.faults.Handler())
 	}
