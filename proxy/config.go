@@ -48,6 +48,9 @@ type Store struct {
 	PathPrefix string
 	// Credentials that may sign, at least one; two while one is being replaced.
 	Credentials []sigv4.Credential
+	// CredentialSince says when a credential was made, by access key ID, for the
+	// metric of its age; not there: since the Server first accepted it.
+	CredentialSince map[string]time.Time
 	// Regions that may be in a signature; nil: any.
 	Regions []string
 	// Token holds the external keys.

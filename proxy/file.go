@@ -76,6 +76,7 @@ type FileStore struct {
 type FileCredential struct {
 	AccessKeyID string              `yaml:"access_key_id"`
 	Secret      config.SecretSource `yaml:"secret"`
+	Since       Date                `yaml:"since"` // when it was made; zero: not known
 }
 
 // FileKey is an external key.

@@ -215,5 +215,10 @@ func (c FileCluster) validate(all, modules names) error {
 	if c.TrustAnchor == "" {
 		return fieldError("trust_anchor", "must be the path of customerCA.crt")
 	}
+	for i, cred := range c.Credentials {
+		if !cred.Since.IsZero() {
+			return fieldError(fmt.Sprintf("credentials.%d.since", i), "is for credentials of stores, whose age is a metric; leave it out")
+		}
+	}
 	return first(all.add("id", c.ID), modules.refer("module", c.Module), validateCredentials(c.Credentials))
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,16 +47,16 @@ type meter struct {
 
 // forStore makes a store's meters by operation.
 func (m *meters) forStore(pathPrefix string) map[string]*meter {
-	name := pathPrefix
-	if name == "" {
-		name = "/"
-	}
+	name := storeLabel(pathPrefix)
 	all := make(map[string]*meter, len(operations))
 	for _, op := range operations {
 		all[op.name] = &meter{m.requests, name, op.name, m.hsm.WithLabelValues(name, op.name)}
 	}
 	return all
 }
+
+// storeLabel is what metrics call a store.
+func storeLabel(pathPrefix string) string { return cmp.Or(pathPrefix, "/") }
 
 // begin counts a request that starts; the function returned ends it.
 func (m *meter) begin() func(outcome string, hsmTime time.Duration) {

@@ -79,9 +79,22 @@ type devices struct {
 	tokens  map[string]*hsm.Token  // by name
 	others  []*hsm.Token           // of clusters
 	audit   *audit.Log             // nil: none
+
+	observer func(token string) hsm.Observer // nil: nothing is measured
+}
+
+// observe gives the observer of a token.
+func (d *devices) observe(token string) hsm.Observer {
+	if d.observer == nil {
+		return nil
+	}
+	return d.observer(token)
 }
 
 func (d *devices) open(ctx context.Context, f *File, p Parts) error {
+	if p.Metrics != nil {
+		d.observer = NewDeviceMeter(p.Metrics).Observer
+	}
 	for _, m := range f.Modules {
 		module, err := hsm.Load(hsm.ModuleConfig{Path: m.Path, Reserved: m.Reserved, Faults: p.Faults, Log: p.Log})
 		if err != nil {
@@ -92,6 +105,7 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	for _, t := range f.Tokens {
 		token, err := d.module(t.Module).Open(ctx, hsm.TokenConfig{
 			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Workers: t.Workers, Wait: t.Wait,
+			Observe: d.observe(t.Name),
 		})
 		if err != nil {
 			return fmt.Errorf("token %q: %w", t.Name, err)
@@ -123,8 +137,8 @@ func (d *devices) stores(f *File) ([]Store, error) {
 			return nil, fmt.Errorf("token %q cannot be added without a restart", c.Token)
 		}
 		stores[i] = Store{
-			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), Regions: slices.Clone(c.Regions),
-			Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
+			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), CredentialSince: c.since(),
+			Regions: slices.Clone(c.Regions), Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
 			Deadline: c.Deadline, Disabled: c.Disabled,
 		}
 	}
@@ -149,7 +163,7 @@ func (d *devices) clusters(ctx context.Context, f *File, p Parts) ([]Cluster, er
 		if p.NewCluster == nil {
 			return nil, errors.New("clusters cannot be simulated here")
 		}
-		token, err := d.module(c.Module).Open(ctx, hsm.TokenConfig{Serial: c.Serial, Label: c.Label})
+		token, err := d.module(c.Module).Open(ctx, hsm.TokenConfig{Serial: c.Serial, Label: c.Label, Observe: d.observe(c.ID)})
 		if err != nil {
 			return nil, fmt.Errorf("token of %s: %w", c.ID, err)
 		}

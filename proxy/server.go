@@ -88,6 +88,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		s.cancel()
 		return nil, err
 	}
+	s.registry.Prometheus().MustRegister(credentialAges{s})
 	return s, nil
 }
 

@@ -47,7 +47,8 @@ type workbench struct {
 	clock  *clock.Movable
 	faults *fault.Set
 	front  *metrics.Registry
-	behind *metrics.Registry // the proxy's
+	device *proxy.DeviceMeter // in behind
+	behind *metrics.Registry  // the proxy's
 
 	module  *hsm.Module
 	keys    *hsm.Token // with the external keys
@@ -171,7 +172,9 @@ func (w *workbench) start(ctx context.Context) error {
 }
 
 func (w *workbench) openProxy(ctx context.Context) (err error) {
-	w.keys, err = w.module.Open(ctx, hsm.TokenConfig{Label: keysToken, PIN: config.Secret(w.state.KeysPIN)})
+	w.device = proxy.NewDeviceMeter(w.behind)
+	w.keys, err = w.module.Open(ctx, hsm.TokenConfig{
+		Label: keysToken, PIN: config.Secret(w.state.KeysPIN), Observe: w.device.Observer(keysToken)})
 	if err != nil {
 		return err
 	}
@@ -235,7 +238,7 @@ func (w *workbench) stopProxy() error {
 }
 
 func (w *workbench) openCluster(ctx context.Context) (*cluster.Cluster, error) {
-	t, err := w.module.Open(ctx, hsm.TokenConfig{Label: clusterToken})
+	t, err := w.module.Open(ctx, hsm.TokenConfig{Label: clusterToken, Observe: w.device.Observer(clusterToken)})
 	if err != nil {
 		return nil, err
 	}

@@ -190,6 +190,14 @@ func TestTheDaemonServesReloadsAndStops(t *testing.T) {
 	if _, body := c.get(t, "/metrics"); !strings.Contains(body, `outcome="ok"`) || !strings.Contains(body, "hyok_build_info") {
 		t.Errorf("/metrics lacks the request or the build")
 	}
+	for _, line := range []string{
+		"hyok_xks_certificate_expiry_days 36", `hyok_xks_credential_age_days{access_key_id="AAAAAAAAAAAAAAAAAAAA",store="/tenant"} `,
+		`hyok_hsm_calls_total{operation="Encrypt",outcome="ok",token="main"} 1`, `hyok_hsm_call_seconds_count{operation="Decrypt",token="main"} 1`,
+	} {
+		if _, body := c.get(t, "/metrics"); !strings.Contains(body, "\n"+line) {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
 	if status, body := c.get(t, "/faults"); status != http.StatusOK {
 		t.Errorf("/faults: %d %s", status, body)
 	}

@@ -121,6 +121,12 @@ func (p *process) tls() (*tls.Config, error) {
 		}
 		p.log.Info("the certificate was replaced", "not_after", leaf.NotAfter)
 	}
+	cert, err := certs.NewReloader(c.CertFile, c.KeyFile, c.Watch)
+	if err != nil {
+		return nil, err
+	}
+	c.GetCertificate = cert.GetCertificate
+	meterCertificate(p.registry, cert)
 	return certs.ServerConfig(c)
 }
 
