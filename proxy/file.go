@@ -23,6 +23,8 @@ type File struct {
 	Clusters         []FileCluster `yaml:"clusters"`
 	Audit            FileAudit     `yaml:"audit"`
 	Log              FileLog       `yaml:"log"`
+	// DrainDelay is how long the proxy goes on, not ready, when it is to end; 0: not.
+	DrainDelay time.Duration `yaml:"drain_delay"`
 	// Pprof serves profiles on MetricsListen, which must be loopback.
 	Pprof bool `yaml:"pprof"`
 }

@@ -49,7 +49,8 @@ func (f *File) Validate() error {
 		each("stores", f.Stores, func(s FileStore) error { return s.validate(prefixes, tokens) }),
 		f.validateClusters(modules),
 		config.At("audit", f.Audit.validate()),
-		config.At("log", notNegative("sample", f.Log.Sample)))
+		config.At("log", notNegative("sample", f.Log.Sample)),
+		notNegative("drain_delay", f.DrainDelay))
 }
 
 func (f *File) validateMetrics() error {

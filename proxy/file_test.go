@@ -72,6 +72,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"deadline without unit", "deadline: 200ms", "deadline: 200", "", "unit"},
 		{"clusters without the switch", "simulate_clusters: true\n", "simulate_clusters: false\n", "clusters:\n  - id", "simulate_clusters: true"},
 		{"since", "since: 2026-07-14", "since: 14 July", "", "such as 2026-07-14"},
+		{"drain", "drain_delay: 0s", "drain_delay: -1s", "", "negative"},
 		{"sample", "sample: 1", "sample: -1", "", "negative"},
 		{"no audit file", "file: /var/log/xksproxy/audit.jsonl", "file: ''", "", "path of the audit log"},
 		{"audit size", "max_size: 104857600", "max_size: -1", "", "negative"},

@@ -58,8 +58,9 @@ type child struct {
 	address                    map[string]string   // by endpoint
 }
 
-// startChild makes tokens and a key, and starts the command on them.
-func startChild(t *testing.T) *child {
+// startChild makes tokens and a key, and starts the command on them. more goes into
+// its file.
+func startChild(t *testing.T, more ...string) *child {
 	t.Helper()
 	c := &child{dir: t.TempDir(), log: make(chan map[string]any, 1000), address: map[string]string{}}
 	c.keys, c.cluster = softhsmtest.Label(t), softhsmtest.Label(t)
@@ -73,6 +74,9 @@ func startChild(t *testing.T) *child {
 		t.Fatal(err)
 	}
 	c.configure(t, first)
+	for _, line := range more {
+		c.addLine(t, line)
+	}
 	c.Cmd = exec.Command(os.Args[0], "--config", "xksproxy.yaml")
 	c.Dir = c.dir
 	c.Env = append(os.Environ(), asDaemon+"=1", "XKSPROXY_PIN="+softhsmtest.PIN, "SOFTHSM2_CONF="+tokens.Conf())
@@ -139,6 +143,19 @@ func (c *child) configure(t *testing.T, cred sigv4.Credential) {
 	t.Helper()
 	text := fmt.Sprintf(configuration, c.module, c.keys, cred.AccessKeyID, cred.Secret, c.cluster, cred.AccessKeyID, cred.Secret)
 	if err := os.WriteFile(filepath.Join(c.dir, "xksproxy.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addLine adds a line to the file.
+func (c *child) addLine(t *testing.T, line string) {
+	t.Helper()
+	name := filepath.Join(c.dir, "xksproxy.yaml")
+	text, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, append(text, line+"\n"...), 0o600)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -252,5 +269,24 @@ func TestAWrongPINEndsTheStart(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || strings.Contains(string(out), "000000") || !strings.Contains(string(out), "PIN") {
 		t.Errorf("got %v: %s", err, out)
+	}
+}
+
+// A balancer that asks while the proxy ends sees that it is not ready, and what it
+// still sends is answered.
+func TestTheDaemonSaysThatItEndsBeforeItDoes(t *testing.T) {
+	c := startChild(t, "drain_delay: 2s")
+	c.signal(t, syscall.SIGTERM)
+	for ready := http.StatusOK; ready == http.StatusOK; {
+		var body string
+		if ready, body = c.get(t, "/readyz"); ready == http.StatusServiceUnavailable && body != "shutting down\n" {
+			t.Errorf("/readyz: %s", body)
+		}
+	}
+	if err := c.encrypt(t, first); err != nil {
+		t.Errorf("while it ends: %v", err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -101,6 +101,7 @@ func (p *process) close() error {
 	var errs []error
 	if p.group != nil {
 		p.server.Drain()
+		time.Sleep(p.file.DrainDelay) // for balancers to ask /readyz
 		errs = append(errs, p.group.Close(drain))
 	}
 	if p.server != nil {
