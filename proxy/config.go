@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/hsm"
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
@@ -32,6 +34,9 @@ type Config struct {
 	// LogSample is every how many successes one is at level Info, the others at
 	// Debug; 0: 1.
 	LogSample int
+	// Tracer makes a span for each request, with children for the time that the
+	// device took; nil: none.
+	Tracer trace.Tracer
 	// Audit gets a line for each request whose signature was verified, before the
 	// answer; when it cannot have it, the request fails. Nil: none. It stays the
 	// caller's to close.

@@ -23,6 +23,7 @@ type File struct {
 	Clusters         []FileCluster `yaml:"clusters"`
 	Audit            FileAudit     `yaml:"audit"`
 	Log              FileLog       `yaml:"log"`
+	Tracing          FileTracing   `yaml:"tracing"`
 	// DrainDelay is how long the proxy goes on, not ready, when it is to end; 0: not.
 	DrainDelay time.Duration `yaml:"drain_delay"`
 	// Pprof serves profiles on MetricsListen, which must be loopback.
@@ -32,6 +33,11 @@ type File struct {
 // FileLog says what is logged of requests.
 type FileLog struct {
 	Sample int `yaml:"sample"` // every how many successes; 0: 1
+}
+
+// FileTracing says where traces go.
+type FileTracing struct {
+	Endpoint string `yaml:"endpoint"` // OTLP over HTTP; empty: nowhere
 }
 
 // FileTLS is the certificate shown, and what is asked of clients.

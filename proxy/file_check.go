@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"time"
 
 	"hyok/internal/config"
@@ -50,7 +51,8 @@ func (f *File) Validate() error {
 		f.validateClusters(modules),
 		config.At("audit", f.Audit.validate()),
 		config.At("log", notNegative("sample", f.Log.Sample)),
-		notNegative("drain_delay", f.DrainDelay))
+		notNegative("drain_delay", f.DrainDelay),
+		config.At("tracing", f.Tracing.validate()))
 }
 
 func (f *File) validateMetrics() error {
@@ -87,6 +89,17 @@ func (f *File) validateClusters(modules names) error {
 	}
 	ids := names{}
 	return each("clusters", f.Clusters, func(c FileCluster) error { return c.validate(ids, modules) })
+}
+
+func (t FileTracing) validate() error {
+	if t.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(t.Endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fieldError("endpoint", "must be the http or https URL of an OTLP receiver, such as http://127.0.0.1:4318")
+	}
+	return nil
 }
 
 func checkListen(key, address string) error {

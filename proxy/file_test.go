@@ -73,6 +73,8 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"clusters without the switch", "simulate_clusters: true\n", "simulate_clusters: false\n", "clusters:\n  - id", "simulate_clusters: true"},
 		{"since", "since: 2026-07-14", "since: 14 July", "", "such as 2026-07-14"},
 		{"drain", "drain_delay: 0s", "drain_delay: -1s", "", "negative"},
+		{"traces", "endpoint: http://127.0.0.1:4318", "endpoint: 127.0.0.1:4318", "", "URL"},
+		{"traces with a password", "endpoint: http://127.0.0.1:4318", "endpoint: http://a:hush@127.0.0.1:4318", "", "URL"},
 		{"sample", "sample: 1", "sample: -1", "", "negative"},
 		{"no audit file", "file: /var/log/xksproxy/audit.jsonl", "file: ''", "", "path of the audit log"},
 		{"audit size", "max_size: 104857600", "max_size: -1", "", "negative"},

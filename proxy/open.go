@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/hsm"
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
@@ -20,6 +22,7 @@ type Parts struct {
 	Log     *slog.Logger      // nil: nothing is logged
 	Metrics *metrics.Registry // nil: a registry of the Server's own
 	Faults  *fault.Set        // nil: none
+	Tracer  trace.Tracer      // nil: no traces
 	// NewCluster makes the handler of a simulated cluster on its token; nil:
 	// clusters are refused.
 	NewCluster func(FileCluster, *hsm.Token) (http.Handler, error)
@@ -50,7 +53,7 @@ func Open(ctx context.Context, f *File, p Parts) (s *Server, err error) {
 	}
 	s, err = New(ctx, Config{
 		Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, LogSample: f.Log.Sample,
-		Audit: d.audit, Metrics: p.Metrics,
+		Tracer: p.Tracer, Audit: d.audit, Metrics: p.Metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -23,6 +23,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/hsm"
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
@@ -35,8 +37,9 @@ type Server struct {
 	clusters []Cluster
 	faults   *fault.Set
 	log      *slog.Logger
-	auditLog *audit.Log // nil: none
-	sample   int64      // every how many successes are logged at Info
+	auditLog *audit.Log   // nil: none
+	tracer   trace.Tracer // nil: none
+	sample   int64        // every how many successes are logged at Info
 	logged   atomic.Int64
 	now      func() time.Time
 	registry *metrics.Registry
@@ -61,6 +64,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		faults:   c.Faults,
 		log:      c.Log,
 		auditLog: c.Audit,
+		tracer:   c.Tracer,
 		sample:   int64(max(1, c.LogSample)),
 		now:      c.Now,
 		registry: c.Metrics,

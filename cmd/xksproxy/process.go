@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/certs"
 	"hyok/hsm"
 	"hyok/internal/fault"
@@ -33,6 +36,8 @@ type process struct {
 	registry *metrics.Registry
 
 	faults *fault.Set
+	tracer trace.Tracer // nil: no traces
+	traces *sdktrace.TracerProvider
 	server *proxy.Server
 	group  *serve.Group
 }
@@ -43,8 +48,11 @@ func (p *process) run(ctx context.Context) (err error) {
 		p.faults = fault.New(nil)
 		p.log.Warn("failures can be injected", "address", p.file.MetricsListen, "path", "/faults")
 	}
+	if err := p.startTracing(ctx); err != nil {
+		return err
+	}
 	p.server, err = proxy.Open(ctx, p.file, proxy.Parts{
-		Log: p.log, Metrics: p.registry, Faults: p.faults, NewCluster: p.newCluster,
+		Log: p.log, Metrics: p.registry, Faults: p.faults, NewCluster: p.newCluster, Tracer: p.tracer,
 	})
 	if err != nil {
 		return err
@@ -107,6 +115,7 @@ func (p *process) close() error {
 	if p.server != nil {
 		errs = append(errs, p.server.Close())
 	}
+	p.endTracing()
 	return errors.Join(errs...)
 }
 
