@@ -11,9 +11,10 @@ import (
 
 // meters are the metrics of a Server.
 type meters struct {
-	requests *metrics.Requests
-	hsm      *prometheus.HistogramVec
-	up       *prometheus.GaugeVec
+	requests  *metrics.Requests
+	hsm       *prometheus.HistogramVec
+	up        *prometheus.GaugeVec
+	unwritten prometheus.Counter
 }
 
 // hsmBuckets are in seconds: from one call of a local device to the deadline.
@@ -34,7 +35,12 @@ func newMeters(r *metrics.Registry) *meters {
 			Help:      "1 when the last health check of the device's token went well, else 0.",
 		}, []string{"token"}),
 	}
-	r.Prometheus().MustRegister(m.hsm, m.up)
+	m.unwritten = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "hyok",
+		Name:      "xks_audit_failures_total",
+		Help:      "Requests that failed since the audit log could not take them.",
+	})
+	r.Prometheus().MustRegister(m.hsm, m.up, m.unwritten)
 	return m
 }
 

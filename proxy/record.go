@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"time"
 
 	"hyok/proxy/audit"
@@ -15,7 +16,9 @@ func (x *exchange) record(outcome string) *refusal {
 		return nil
 	}
 	m := &x.metadata
-	err := x.auditLog.Write(&audit.Record{
+	ctx, cancel := context.WithTimeout(context.Background(), x.recordTime())
+	defer cancel()
+	err := x.auditLog.Write(ctx, &audit.Record{
 		Time:         time.Now(),
 		KMSRequestID: head(m.KMSRequestID, maxLogged),
 		Operation:    x.op.name,
@@ -28,7 +31,22 @@ func (x *exchange) record(outcome string) *refusal {
 		AccessKeyID:  x.signer,
 	})
 	if err != nil {
+		x.Server.meters.unwritten.Inc()
 		return because(err, xks.InternalException, "the external key store proxy could not record the request")
 	}
 	return nil
+}
+
+// recordMin is what the audit log has at least, when the device has taken all of
+// the time: an answer that says so must not come after KMS has given up.
+const recordMin = 30 * time.Millisecond
+
+// recordTime is how long the disk may take for the line of the request: what is
+// left until the deadline.
+func (x *exchange) recordTime() time.Duration {
+	left := x.store.deadline
+	if end, ok := x.ctx.Deadline(); ok {
+		left = time.Until(end)
+	}
+	return max(left, recordMin)
 }

@@ -100,6 +100,7 @@ func TestWithoutTheAuditLogNoRequestIsAnswered(t *testing.T) {
 		}
 	}
 	r.https.Close() // waits for the handlers
+	wantLines(t, scrape(r.registry), "hyok_xks_audit_failures_total 3")
 	if log := r.log.String(); !strings.Contains(log, "writing the audit log: file already closed") {
 		t.Errorf("logged %s", log)
 	}

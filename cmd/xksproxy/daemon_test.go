@@ -54,6 +54,7 @@ clusters:
 type child struct {
 	*exec.Cmd
 	dir, module, keys, cluster string
+	env                        []string
 	log                        chan map[string]any // its log, line by line
 	address                    map[string]string   // by endpoint
 }
@@ -62,7 +63,7 @@ type child struct {
 // its file.
 func startChild(t *testing.T, more ...string) *child {
 	t.Helper()
-	c := &child{dir: t.TempDir(), log: make(chan map[string]any, 1000), address: map[string]string{}}
+	c := &child{dir: t.TempDir()}
 	c.keys, c.cluster = softhsmtest.Label(t), softhsmtest.Label(t)
 	tokens := softhsmtest.TestDir(t, c.keys, c.cluster)
 	var err error
@@ -77,9 +78,17 @@ func startChild(t *testing.T, more ...string) *child {
 	for _, line := range more {
 		c.addLine(t, line)
 	}
+	c.env = append(os.Environ(), asDaemon+"=1", "XKSPROXY_PIN="+softhsmtest.PIN, "SOFTHSM2_CONF="+tokens.Conf())
+	c.start(t)
+	return c
+}
+
+// start starts the command, perhaps once more, and waits until it serves.
+func (c *child) start(t *testing.T) {
+	t.Helper()
 	c.Cmd = exec.Command(os.Args[0], "--config", "xksproxy.yaml")
-	c.Dir = c.dir
-	c.Env = append(os.Environ(), asDaemon+"=1", "XKSPROXY_PIN="+softhsmtest.PIN, "SOFTHSM2_CONF="+tokens.Conf())
+	c.Dir, c.Env = c.dir, c.env
+	c.log, c.address = make(chan map[string]any, 1000), map[string]string{}
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -87,21 +96,21 @@ func startChild(t *testing.T, more ...string) *child {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Process.Kill() })
-	go c.readLog(stderr)
+	process, log := c.Process, c.log
+	t.Cleanup(func() { _ = process.Kill() })
+	go readLog(stderr, log)
 	for len(c.address) < 2 {
 		line := c.until(t, "serving")
 		c.address[line["endpoint"].(string)] = line["address"].(string)
 	}
-	return c
 }
 
-func (c *child) readLog(r io.Reader) {
-	defer close(c.log)
+func readLog(r io.Reader, log chan<- map[string]any) {
+	defer close(log)
 	for s := bufio.NewScanner(r); s.Scan(); {
 		line := map[string]any{"msg": s.Text()}
 		_ = json.Unmarshal(s.Bytes(), &line)
-		c.log <- line
+		log <- line
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func writeLog(c audit.Config) error {
 		return err
 	}
 	for range 4 {
-		err = errors.Join(err, l.Write(&audit.Record{KMSRequestID: "r", Operation: "Encrypt", Outcome: "ok"}))
+		err = errors.Join(err, l.Write(context.Background(), &audit.Record{KMSRequestID: "r", Operation: "Encrypt", Outcome: "ok"}))
 	}
 	return errors.Join(err, l.Close())
 }

@@ -17,11 +17,13 @@
 package audit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hyok/internal/config"
@@ -63,7 +65,10 @@ type Record struct {
 }
 
 // A Log is an open chain. It is safe for concurrent use.
-type Log struct{ lines *journal.Journal }
+type Log struct {
+	lines *journal.Journal
+	stuck atomic.Int64 // writes whose callers have gone
+}
 
 // Open goes on with the chain in the file, or begins one. What a crash left of a
 // line, which no answer was given for, is removed, and a line says so. An error
@@ -83,27 +88,53 @@ func Open(c Config) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log %s: %w", c.Path, err)
 	}
-	return &Log{journal.New(ch, journal.Config{Name: c.Path, SyncEvery: c.SyncEvery, Log: c.Log})}, nil
+	return &Log{lines: journal.New(ch, journal.Config{Name: c.Path, SyncEvery: c.SyncEvery, Log: c.Log})}, nil
 }
 
 // Write appends a record and returns when the operating system has its whole
 // line. After an error nothing of it is in the file, and another try may do; but
-// after a failed sync or Close every Write fails.
-func (l *Log) Write(r *Record) error {
-	buf := buffers.Get().(*[]byte)
-	*buf = appendRecord((*buf)[:0], r)
-	err := l.lines.Append(*buf)
-	if cap(*buf) <= maxPooled {
-		buffers.Put(buf)
+// after a failed sync or Close every Write fails. ErrSlow: ctx ended before the
+// disk was done, and the line may come into the file yet.
+func (l *Log) Write(ctx context.Context, r *Record) error {
+	if l.stuck.Load() >= maxStuck {
+		return fmt.Errorf("writing the audit log: %w: %d writes hang", ErrSlow, maxStuck)
 	}
-	if err != nil {
-		return fmt.Errorf("writing the audit log: %w", err)
+	w := writes.Get().(*pending)
+	w.line = appendRecord(w.line[:0], r)
+	go func() { w.done <- l.lines.Append(w.line) }() // a write to a disk cannot be cancelled
+	select {
+	case err := <-w.done:
+		if cap(w.line) <= maxPooled {
+			writes.Put(w)
+		}
+		if err != nil {
+			return fmt.Errorf("writing the audit log: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
 	}
-	return nil
+	l.stuck.Add(1)
+	go func() {
+		<-w.done
+		l.stuck.Add(-1)
+	}()
+	return fmt.Errorf("writing the audit log: %w", ErrSlow)
 }
 
-// buffers holds the memory of encoded records.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+// ErrSlow is returned when the disk did not take a line in time.
+var ErrSlow = errors.New("the disk is too slow")
+
+// maxStuck is how many writes may hang before no more are begun.
+const maxStuck = 256
+
+// A pending write.
+type pending struct {
+	line []byte
+	done chan error // holds one
+}
+
+// writes holds the memory of writes.
+var writes = sync.Pool{New: func() any { return &pending{make([]byte, 0, 1024), make(chan error, 1)} }}
 
 const maxPooled = 16 << 10
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -38,7 +39,7 @@ func open(t testing.TB, c Config) *Log {
 func write(t testing.TB, l *Log, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		if err := l.Write(record(id)); err != nil {
+		if err := l.Write(context.Background(), record(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,7 +106,7 @@ func TestWritersShareTheChain(t *testing.T) {
 	for i := range 16 {
 		all.Go(func() {
 			for j := range 50 {
-				if err := l.Write(record(fmt.Sprint(i, "-", j))); err != nil {
+				if err := l.Write(context.Background(), record(fmt.Sprint(i, "-", j))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -130,7 +131,7 @@ func TestAfterCloseEveryWriteFails(t *testing.T) {
 	if err := errors.Join(l.Close(), l.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Write(record("late")); !errors.Is(err, os.ErrClosed) {
+	if err := l.Write(context.Background(), record("late")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -220,11 +221,11 @@ func TestAFailedWriteBreaksNoChain(t *testing.T) {
 					return f, err
 				}})
 				f.write, f.truncate = syscall.ENOSPC, cut
-				if err := l.Write(record("lost")); !errors.Is(err, syscall.ENOSPC) {
+				if err := l.Write(context.Background(), record("lost")); !errors.Is(err, syscall.ENOSPC) {
 					t.Fatalf("got %v", err)
 				}
 				f.write = nil
-				if err := l.Write(record("perhaps")); err != nil != (keep > 0 && cut != nil) {
+				if err := l.Write(context.Background(), record("perhaps")); err != nil != (keep > 0 && cut != nil) {
 					t.Fatalf("got %v", err)
 				}
 				f.truncate = nil

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -120,7 +121,7 @@ func BenchmarkWrite(b *testing.B) {
 	r := record("12345126-30d5-4b28-98b9-9153da559963")
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := l.Write(r); err != nil {
+		if err := l.Write(context.Background(), r); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -133,7 +134,7 @@ func BenchmarkWrite16(b *testing.B) {
 	b.SetParallelism(8) // 16 callers on two processors
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := l.Write(r); err != nil {
+			if err := l.Write(context.Background(), r); err != nil {
 				b.Error(err)
 			}
 		}
