@@ -151,7 +151,7 @@ func (x *exchange) run() *refusal {
 // shedAt is the part of the deadline that the device may be behind before more
 // work for it is refused at once: an Encrypt waits for it twice, and what is
 // answered late has cost the device as much as what is answered in time.
-const shedAt = 4
+const shedAt = 8
 
 var (
 	errBusy    = failure(xks.ThrottlingException, "the external key manager is behind with its work")
