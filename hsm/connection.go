@@ -26,7 +26,7 @@ type connection struct {
 // the gate.
 func (t *Token) connect() error {
 	epoch := t.lib.epoch.Load()
-	slot, err := t.lib.slot(t.info.Serial)
+	slot, err := t.lib.slot(t.info)
 	if err != nil {
 		return err
 	}

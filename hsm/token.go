@@ -130,7 +130,7 @@ func (t *Token) begin(ctx context.Context, pin config.Secret) error {
 }
 
 func (m *Module) newToken(c TokenConfig, info TokenInfo) *Token {
-	t := &Token{module: m, lib: m.lib, config: c, info: info, login: m.lib.login(info.Serial)}
+	t := &Token{module: m, lib: m.lib, config: c, info: info, login: m.lib.login(info)}
 	t.life, t.end = context.WithCancel(context.Background())
 	t.prober.t = t
 	t.login.users.Add(1)
