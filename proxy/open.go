@@ -83,7 +83,7 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	}
 	for _, t := range f.Tokens {
 		token, err := d.module(t.Module).Open(ctx, hsm.TokenConfig{
-			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Workers: t.Workers, Wait: t.Wait,
+			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Profile: t.Profile, Workers: t.Workers, Wait: t.Wait,
 		})
 		if err != nil {
 			return fmt.Errorf("token %q: %w", t.Name, err)
