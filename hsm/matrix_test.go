@@ -327,9 +327,21 @@ proxy, and how work resumes once the cause has gone; the process is never
 restarted. "none" means that the work is done. Return codes are given for good;
 each stands for its class in hsm/codes.go. "session crashed" ends the session
 just before the call, each time. "device removed" has the device go with the
-call and come back later.
+call and come back later. "wrong length" is one byte too few, or no item at all: a
+token that passes its probe and shows no key has none.
 
-The table is what TestFaultMatrix tries, with a library between package hsm and
+Whole situations are tried too (hsm/recovery_test.go, hsm/situations_test.go), in
+each of which work resumes within 2 s and no key that is there is said to be lost:
+
+| Situation | Error of hsm | Error of the proxy |
+| --- | --- | --- |
+| the token's directory is renamed, and back | ErrUnavailable | InternalException |
+| the process has no file descriptor left | ErrUnavailable | InternalException |
+| the disk is full, making a key | ErrUnavailable | InternalException |
+| the disk is full, encrypting | none or ErrUnavailable | none or InternalException |
+| the token is initialised anew, until it has the key again | ErrKeyNotFound, since the key is gone | KeyNotFoundException |
+
+The table below is what TestFaultMatrix tries, with a library between package hsm and
 SoftHSM; it is written by ` + "`go test ./hsm -run FaultMatrixDocument -write-matrix`" + `.
 
 | Function | Fault | Error of hsm | Error of the proxy | Work resumes |
