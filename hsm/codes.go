@@ -173,7 +173,32 @@ func (e *CodeError) Error() string {
 // Is tells whether target is the sentinel of the code's class.
 func (e *CodeError) Is(target error) bool { return target == sentinels[e.class()] }
 
-func (e *CodeError) class() class { return rowByCode[e.Code].class } // unknown: classDevice
+// class is the code's class; an unknown one is of classDevice. So is one that
+// blames the caller for a call in which no caller has a part: a device that
+// fails is never told as a fault of the caller's (XKS fact 87).
+func (e *CodeError) class() class {
+	c := rowByCode[e.Code].class
+	switch c {
+	case classInput, classUsage, classPIN:
+		if ownCalls[e.Function] {
+			return classDevice
+		}
+	case classCiphertext:
+		if ownCalls[e.Function] || encryptions[e.Function] {
+			return classDevice
+		}
+	}
+	return c
+}
+
+// ownCalls take nothing of a caller's but a label.
+var ownCalls = map[string]bool{
+	"C_Initialize": true, "C_GetSlotList": true, "C_GetTokenInfo": true, "C_OpenSession": true, "C_GetSessionInfo": true,
+	"C_FindObjectsInit": true, "C_FindObjects": true, "C_GetAttributeValue": true,
+}
+
+// encryptions take no ciphertext.
+var encryptions = map[string]bool{"C_EncryptInit": true, "C_Encrypt": true}
 
 // coded makes a CodeError of what the binding returned; nil stays nil.
 func coded(function string, err error) error {
@@ -185,7 +210,13 @@ func coded(function string, err error) error {
 }
 
 // codeClass is the class of the return code in err; classDevice if there is none.
-func codeClass(err error) class { return rowByCode[codeOf(err)].class }
+func codeClass(err error) class {
+	var e *CodeError
+	if errors.As(err, &e) {
+		return e.class()
+	}
+	return classDevice
+}
 
 // codeOf is the return code in err; 0 if there is none.
 func codeOf(err error) uint {

@@ -70,3 +70,25 @@ func TestErrorsNameFunctionAndCode(t *testing.T) {
 		t.Errorf("success became %v", err)
 	}
 }
+
+// TestDevicesFaultsAreNotBlamedOnTheCaller: XKS fact 87.
+func TestDevicesFaultsAreNotBlamedOnTheCaller(t *testing.T) {
+	for _, c := range []struct {
+		function string
+		code     uint
+		want     error
+	}{
+		{"C_FindObjectsInit", 0x7, ErrUnavailable},
+		{"C_GetAttributeValue", 0x68, ErrUnavailable},
+		{"C_GetSessionInfo", 0xA0, ErrUnavailable},
+		{"C_Encrypt", 0x40, ErrUnavailable},
+		{"C_Decrypt", 0x40, ErrInvalidCiphertext},
+		{"C_Encrypt", 0x21, ErrBadInput},
+		{"C_EncryptInit", 0x68, ErrKeyUsage},
+		{"C_Login", 0xA0, ErrPIN},
+	} {
+		if err := coded(c.function, pkcs11.Error(c.code)); !errors.Is(err, c.want) {
+			t.Errorf("%v is not %v", err, c.want)
+		}
+	}
+}

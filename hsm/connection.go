@@ -26,7 +26,7 @@ type connection struct {
 // the gate.
 func (t *Token) connect() error {
 	epoch := t.lib.epoch.Load()
-	slot, err := t.lib.slot(t.info.Serial)
+	slot, err := t.lib.slot(t.info)
 	if err != nil {
 		return err
 	}
@@ -115,14 +115,14 @@ func (t *Token) probe(c *connection, s pkcs11.SessionHandle) error {
 	if _, err := t.logInAgain(c); err != nil && !errors.Is(err, ErrPIN) {
 		return err
 	}
-	if err := t.lib.sing(s, c.canary); err != nil {
+	if err := t.sing(s, c.canary); err != nil {
 		return err
 	}
 	return t.witness(c, s)
 }
 
 // sing encrypts and decrypts under the canary's key and compares.
-func (l *library) sing(s pkcs11.SessionHandle, key pkcs11.ObjectHandle) error {
+func (t *Token) sing(s pkcs11.SessionHandle, key pkcs11.ObjectHandle) error {
 	if key == 0 {
 		return nil
 	}
@@ -130,13 +130,15 @@ func (l *library) sing(s pkcs11.SessionHandle, key pkcs11.ObjectHandle) error {
 	var plain [canarySize]byte
 	var sealed [canarySize + gcm.TagSize + gcm.Margin]byte
 	var opened [canarySize + gcm.TagSize + gcm.Margin]byte
-	rand.Read(iv[:])
 	rand.Read(plain[:])
-	r := l.gcm.Encrypt(uint(s), uint(key), iv[:], canaryAAD, plain[:], sealed[:])
+	r, err := t.seal(uint(s), uint(key), iv[:], canaryAAD, plain[:], sealed[:])
 	if r.RV != 0 {
 		return &CodeError{Function: "C_Encrypt", Code: r.RV}
 	}
-	r = l.gcm.Decrypt(uint(s), uint(key), iv[:], canaryAAD, sealed[:canarySize+gcm.TagSize], opened[:])
+	if err != nil {
+		return err
+	}
+	r = t.lib.gcm.Decrypt(uint(s), uint(key), iv[:], canaryAAD, sealed[:canarySize+gcm.TagSize], opened[:])
 	if r.RV != 0 {
 		return fmt.Errorf("%w: decrypting the canary: %v", ErrUnavailable, &CodeError{Function: "C_Decrypt", Code: r.RV})
 	}

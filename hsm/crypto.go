@@ -3,7 +3,6 @@ package hsm
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,8 +15,8 @@ const (
 	MaxPlaintext = 64 << 10 // and ciphertext; XKS asks for 4300 (XKS fact 52)
 	MaxAAD       = 65 << 10 // XKS asks for 8215 (XKS fact 53)
 
-	ivSize     = 12 // of what Encrypt gives
-	longIVSize = 16 // also taken by Decrypt (XKS fact 54)
+	ivSize     = gcm.IVSize // of what Encrypt gives
+	longIVSize = 16         // also taken by Decrypt (XKS fact 54)
 	aes256Size = 32
 )
 
@@ -75,11 +74,10 @@ func (w *worker) encrypt(label string, in input, at int) (Sealed, error) {
 	n := len(in.text)
 	buf := make([]byte, ivSize+n+gcm.TagSize+gcm.Margin)
 	iv, out := buf[:ivSize:ivSize], buf[ivSize:]
-	rand.Read(iv)
 	if at >= 0 {
 		binary.BigEndian.PutUint32(in.aad[at:], e.key.Version)
 	}
-	r := w.t.lib.gcm.Encrypt(uint(w.session), uint(e.handle), iv, in.aad, in.text, out)
+	r, err := w.t.seal(uint(w.session), uint(e.handle), iv, in.aad, in.text, out)
 	switch {
 	case r.RV != 0 && r.Begun:
 		w.closeSessionInside() // it may be poisoned
@@ -88,6 +86,8 @@ func (w *worker) encrypt(label string, in input, at int) (Sealed, error) {
 		return Sealed{}, &CodeError{Function: "C_EncryptInit", Code: r.RV}
 	case r.N != n+gcm.TagSize:
 		return Sealed{}, fmt.Errorf("%w: it made %d bytes of %d, not a tag of %d more", ErrUnavailable, r.N, n, gcm.TagSize)
+	case err != nil:
+		return Sealed{}, err
 	}
 	return Sealed{IV: iv, Ciphertext: out[:n:n], Tag: out[n : n+gcm.TagSize : n+gcm.TagSize], Version: e.key.Version}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ type library struct {
 	mu sync.Mutex // initialising and finalising
 
 	loginsMu sync.Mutex
-	logins   map[string]*login // by serial number; kept, so that a refused PIN is remembered
+	logins   map[string]*login // by serial number and label; kept, so that a refused PIN is remembered
 }
 
 var libraries struct {
@@ -189,29 +190,38 @@ func timedOut(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ErrTimeout, context.Cause(ctx))
 }
 
-// login is the login to the token with this serial number, shared by all who
-// have opened it: it belongs to the process.
-func (l *library) login(serial string) *login {
+// login is the login to a token, shared by all who have opened it: it belongs to
+// the process.
+func (l *library) login(of TokenInfo) *login {
+	name := of.Serial + "\x00" + of.Label
 	l.loginsMu.Lock()
 	defer l.loginsMu.Unlock()
-	if l.logins[serial] == nil {
-		l.logins[serial] = newLogin()
+	if l.logins[name] == nil {
+		l.logins[name] = newLogin()
 	}
-	return l.logins[serial]
+	return l.logins[name]
 }
 
-// slot is the slot that holds the token with this serial number.
-func (l *library) slot(serial string) (uint, error) {
+// slot is the slot that holds a token now. Its serial number finds it, and its
+// label too if there are several: all tokens of NSS have the same number.
+func (l *library) slot(of TokenInfo) (uint, error) {
 	tokens, err := l.tokens()
 	if err != nil {
 		return 0, err
 	}
+	var match []TokenInfo
 	for _, t := range tokens {
-		if t.Serial == serial {
+		if t.Serial == of.Serial {
+			match = append(match, t)
+		}
+	}
+	unique := len(match) == 1 && strings.Trim(of.Serial, "0") != ""
+	for _, t := range match {
+		if unique || t.Label == of.Label {
 			return t.slot, nil
 		}
 	}
-	return 0, fmt.Errorf("token with serial number %s is away: %w", serial, ErrUnavailable)
+	return 0, fmt.Errorf("token with serial number %s is away: %w", of.Serial, ErrUnavailable)
 }
 
 // tokens lists the initialised tokens. One that does not answer is left out:

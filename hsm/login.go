@@ -100,7 +100,7 @@ func (t *Token) rememberedRefusal(s *loginState, pin config.Secret) error {
 	if s.refusedPIN == "" || samePIN(s.refusedPIN, pin) != nil {
 		return nil
 	}
-	slot, err := t.lib.slot(t.info.Serial)
+	slot, err := t.lib.slot(t.info)
 	if err != nil {
 		return err
 	}

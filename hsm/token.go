@@ -29,7 +29,8 @@ type TokenConfig struct {
 	Serial  string        // the safest choice; "": by Label
 	Label   string        // must belong to one token only; "": by Serial; both empty: the module's only token
 	PIN     config.Secret // of the user; "": not logged in until Login
-	Workers int           // sessions for Encrypt, Decrypt and other quick calls; 0: 2
+	Profile string        // name of what the device wants, as ProfileNamed has it; "": GenericProfile
+	Workers int           // sessions for Encrypt, Decrypt and other quick calls; 0: the profile's, 2 of the generic one
 	Wait    time.Duration // longest wait for a worker, or for recovery to begin; 0: 150 ms
 	Timeout time.Duration // longest call when the context has no deadline; 0: 5 s
 	MaxLost int           // workers that may hang in the device and still be replaced; 0: 8
@@ -38,8 +39,8 @@ type TokenConfig struct {
 	Observe Observer      // nil: the module's
 }
 
-func (c TokenConfig) withDefaults(m ModuleConfig) TokenConfig {
-	c.Workers = defaulted(c.Workers, defaultWorkers)
+func (c TokenConfig) withDefaults(m ModuleConfig, p Profile) TokenConfig {
+	c.Workers = defaulted(c.Workers, p.Workers)
 	c.Wait = defaulted(c.Wait, defaultWait)
 	c.Timeout = defaulted(c.Timeout, defaultTimeout)
 	c.MaxLost = defaulted(c.MaxLost, defaultMaxLost)
@@ -67,11 +68,12 @@ func defaulted[T int | time.Duration](value, zeroMeans T) T {
 // ErrUnavailable while the device is away, ErrPIN after the token has refused
 // the PIN, and ErrClosed after Close; further errors stand with each method.
 type Token struct {
-	module *Module
-	lib    *library
-	config TokenConfig
-	info   TokenInfo
-	login  *login
+	module  *Module
+	lib     *library
+	config  TokenConfig
+	profile Profile
+	info    TokenInfo
+	login   *login
 
 	conn atomic.Pointer[connection]
 	down atomic.Pointer[outage] // nil: the connection is believed to be well
@@ -90,14 +92,18 @@ type Token struct {
 }
 
 // Open opens the token that c names and logs in to it when c has a PIN.
-// ErrNoToken and ErrAmbiguous list what there is; ErrPIN: the token refused the
+// ErrNoToken and ErrAmbiguous list what there is; ErrBadInput: no such profile; ErrPIN: the token refused the
 // PIN, which was tried once.
 func (m *Module) Open(ctx context.Context, c TokenConfig) (*Token, error) {
+	profile, err := ProfileNamed(c.Profile)
+	if err != nil {
+		return nil, fmt.Errorf("opening a token: %w", err)
+	}
 	info, err := m.choose(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	t := m.newToken(c.withDefaults(m.config), info)
+	t := m.newToken(c.withDefaults(m.config, profile), profile, info)
 	if err = t.begin(ctx, c.PIN); err == nil {
 		err = m.adopt(t)
 	}
@@ -130,8 +136,8 @@ func (t *Token) begin(ctx context.Context, pin config.Secret) error {
 	return err
 }
 
-func (m *Module) newToken(c TokenConfig, info TokenInfo) *Token {
-	t := &Token{module: m, lib: m.lib, config: c, info: info, login: m.lib.login(info.Serial)}
+func (m *Module) newToken(c TokenConfig, p Profile, info TokenInfo) *Token {
+	t := &Token{module: m, lib: m.lib, config: c, profile: p, info: info, login: m.lib.login(info)}
 	t.life, t.end = context.WithCancel(context.Background())
 	t.prober.t = t
 	t.login.users.Add(1)

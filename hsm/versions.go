@@ -141,7 +141,7 @@ func (w *worker) works(e *entry) bool {
 	if !e.key.AES256 {
 		return false
 	}
-	return !e.key.Encrypt || !e.key.Decrypt || w.t.lib.sing(w.session, e.handle) == nil
+	return !e.key.Encrypt || !e.key.Decrypt || w.t.sing(w.session, e.handle) == nil
 }
 
 // versionOf gives the keys of a version of the key of that label, one as a rule.

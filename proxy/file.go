@@ -62,7 +62,8 @@ type FileToken struct {
 	Label   string              `yaml:"label"`
 	Serial  string              `yaml:"serial"`
 	PIN     config.SecretSource `yaml:"pin"`
-	Workers int                 `yaml:"workers"` // 0: hsm's default
+	Profile string              `yaml:"profile"` // of hsm.Profiles; empty: generic
+	Workers int                 `yaml:"workers"` // 0: the profile's
 	Wait    time.Duration       `yaml:"wait"`    // 0: hsm's default
 }
 

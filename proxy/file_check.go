@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"hyok/hsm"
 	"hyok/internal/config"
 	"hyok/proxy/xks"
 )
@@ -177,7 +178,8 @@ func (t FileToken) validate(all, modules names) error {
 	if t.PIN.Secret == "" {
 		return fieldError("pin", "must be given, best as {file: PATH}, {env: NAME} or {command: [PROGRAM]}")
 	}
-	return first(all.add("name", t.Name), modules.refer("module", t.Module),
+	_, err := hsm.ProfileNamed(t.Profile)
+	return first(all.add("name", t.Name), modules.refer("module", t.Module), atKey("profile", err),
 		notNegative("workers", t.Workers), notNegative("wait", t.Wait))
 }
 

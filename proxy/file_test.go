@@ -57,6 +57,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"no private key", "key: /etc/xksproxy/server-key.pem", "key: ''", "", "private key"},
 		{"client names alone", "client_ca: /etc/xksproxy/client-ca.pem", "client_ca: ''", "client_names:", "belong together"},
 		{"unknown key", "workers: 2", "worker: 2", "", "workers"},
+		{"profile", "profile: softhsm", "profile: abacus", "", "nshield"},
 		{"negative", "workers: 2", "workers: -2", "", "negative"},
 		{"no module path", "path: /usr/lib/softhsm/libsofthsm2.so", "path: ''", "", "PKCS#11 module"},
 		{"no PIN", "pin: {env: XKSPROXY_PIN}", "pin: ''", "", "must be given"},

@@ -107,7 +107,7 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	}
 	for _, t := range f.Tokens {
 		token, err := d.module(t.Module).Open(ctx, hsm.TokenConfig{
-			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Workers: t.Workers, Wait: t.Wait,
+			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Profile: t.Profile, Workers: t.Workers, Wait: t.Wait,
 			Observe: d.observe(t.Name),
 		})
 		if err != nil {
