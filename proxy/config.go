@@ -11,6 +11,7 @@ import (
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
+	"hyok/proxy/policy"
 	"hyok/proxy/xks"
 )
 
@@ -26,7 +27,8 @@ type Config struct {
 	// Faults are the failures made on purpose at fault.Proxy; nil: none.
 	Faults *fault.Set
 	// Log gets one line a request, at level Info, and at Warn when the answer
-	// counts against the proxy's reliability; nil: nothing is logged.
+	// counts against the proxy's reliability or a policy that is being tried
+	// would have refused the request; nil: nothing is logged.
 	Log *slog.Logger
 	// Metrics gets the metrics; nil: a registry of the Server's own.
 	Metrics *metrics.Registry
@@ -57,6 +59,11 @@ type Store struct {
 	Deadline time.Duration
 	// Disabled blocks the whole store with InvalidStateException.
 	Disabled bool
+	// Policy decides who may use the keys; nil: all whom KMS lets. It is not
+	// asked about GetHealthStatus.
+	Policy *policy.Set
+	// PolicyDryRun lets through what Policy refuses, and logs it.
+	PolicyDryRun bool
 }
 
 // Key is an external key of a Store.

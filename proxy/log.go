@@ -44,6 +44,9 @@ func (x *exchange) logAccess(outcome string, f *refusal) {
 			level = slog.LevelWarn
 		}
 	}
+	if x.wouldDeny() {
+		level = slog.LevelWarn
+	}
 	if !x.log.Enabled(x.r.Context(), level) {
 		return
 	}
@@ -69,6 +72,7 @@ func (x *exchange) logAccess(outcome string, f *refusal) {
 		attrs = append(attrs, slog.String("vpc", head(m.AWSSourceVpc, maxLogged)),
 			slog.String("vpce", head(m.AWSSourceVpce, maxLogged)))
 	}
+	attrs = x.appendDecision(attrs)
 	if f != nil {
 		attrs = append(attrs, slog.String("message", f.Message))
 		if f.cause != nil {

@@ -13,6 +13,7 @@ type meters struct {
 	requests *metrics.Requests
 	hsm      *prometheus.HistogramVec
 	up       *prometheus.GaugeVec
+	policy   *prometheus.CounterVec
 }
 
 // hsmBuckets are in seconds: from one call of a local device to the deadline.
@@ -32,8 +33,13 @@ func newMeters(r *metrics.Registry) *meters {
 			Name:      "xks_device_up",
 			Help:      "1 when the last health check of the device's token went well, else 0.",
 		}, []string{"token"}),
+		policy: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "hyok",
+			Name:      "xks_policy_decisions_total",
+			Help:      "Decisions of the key owner's policies; would_deny is a refusal in a dry run.",
+		}, []string{"store", "outcome"}),
 	}
-	r.Prometheus().MustRegister(m.hsm, m.up)
+	r.Prometheus().MustRegister(m.hsm, m.up, m.policy)
 	return m
 }
 
@@ -46,13 +52,27 @@ type meter struct {
 
 // forStore makes a store's meters by operation.
 func (m *meters) forStore(pathPrefix string) map[string]*meter {
-	name := pathPrefix
-	if name == "" {
-		name = "/"
-	}
+	name := storeLabel(pathPrefix)
 	all := make(map[string]*meter, len(operations))
 	for _, op := range operations {
 		all[op.name] = &meter{m.requests, name, op.name, m.hsm.WithLabelValues(name, op.name)}
+	}
+	return all
+}
+
+// storeLabel is the store's name in metrics, never empty.
+func storeLabel(pathPrefix string) string {
+	if pathPrefix == "" {
+		return "/"
+	}
+	return pathPrefix
+}
+
+// decisionsOf makes a store's counters of policy decisions by outcome.
+func (m *meters) decisionsOf(pathPrefix string) map[string]prometheus.Counter {
+	all := make(map[string]prometheus.Counter)
+	for _, outcome := range []string{policyAllowed, policyDenied, policyWouldDeny} {
+		all[outcome] = m.policy.WithLabelValues(storeLabel(pathPrefix), outcome)
 	}
 	return all
 }

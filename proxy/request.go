@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"hyok/internal/fault"
+	"hyok/proxy/policy"
 	"hyok/proxy/xks"
 )
 
@@ -54,6 +55,7 @@ type exchange struct {
 	start    time.Time
 	signer   string // access key ID, once the signature was verified
 	metadata xks.RequestMetadata
+	decision policy.Decision // zero: no policy was asked
 	hsmTime  time.Duration
 }
 
