@@ -2,13 +2,15 @@ package policy_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
 	"hyok/proxy/policy"
 )
 
-// A decision with ten policies must stay under 10 µs.
+// A decision with ten policies must stay under 10 µs, also on a request that was
+// never seen before.
 func BenchmarkDecide(b *testing.B) {
 	var text strings.Builder
 	for i := range 9 {
@@ -20,10 +22,18 @@ func BenchmarkDecide(b *testing.B) {
 		b.Fatal(err)
 	}
 	r := asked("Encrypt", "GenerateDataKey")
-	b.ReportAllocs()
-	for b.Loop() {
-		if !set.Decide(&r).Allowed {
-			b.Fatal("refused")
-		}
+	run := func(name string, next func()) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				next()
+				if !set.Decide(&r).Allowed {
+					b.Fatal("refused")
+				}
+			}
+		})
 	}
+	run("again", func() {})
+	n := 0
+	run("new", func() { n++; r.SourceVPC = "vpc-x" + strconv.Itoa(n) })
 }

@@ -22,12 +22,13 @@ import (
 // Default is the name of what decides when no policy applies: a refusal.
 const Default = "default"
 
-// A Set is the policies of one key store, compiled. It is never changed, and
+// A Set is the policies of one key store, compiled. They never change, and it is
 // safe for concurrent use.
 type Set struct {
 	policies ordered
 	names    map[cedar.PolicyID]string
 	store    types.EntityUIDSet // the parent of every key
+	cache    cache
 }
 
 // A Decision is what a Set says of a Request.
@@ -42,6 +43,16 @@ type Decision struct {
 
 // Decide decides on r.
 func (s *Set) Decide(r *Request) Decision {
+	d, ok := s.cache.get(r)
+	if !ok {
+		d = s.evaluate(r)
+		s.cache.put(r, d)
+	}
+	return d
+}
+
+// evaluate asks every policy.
+func (s *Set) evaluate(r *Request) Decision {
 	allowed, diagnostic := cedar.Authorize(s.policies, r.entities(s.store), cedar.Request{
 		Principal: types.NewEntityUID(typePrincipal, types.String(r.Principal)),
 		Action:    types.NewEntityUID(typeAction, types.String(r.Operation)),
