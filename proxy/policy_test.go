@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"hyok/internal/config"
+	"hyok/internal/fault"
 	"hyok/internal/sigv4"
 	"hyok/proxy"
 	"hyok/proxy/policy"
@@ -128,6 +129,18 @@ hyok_xks_policy_decisions_total{outcome="allowed",store="/tenant-1"} 1
 hyok_xks_policy_decisions_total{outcome="denied",store="/tenant-1"} 0
 hyok_xks_policy_decisions_total{outcome="would_deny",store="/tenant-1"} 1
 `)
+}
+
+// A denial does not wait for the device to be well: only a key that is surely
+// missing or disabled comes before it.
+func TestADenialNeedsNoDevice(t *testing.T) {
+	r := newRig(t, guarded(t, `permit (principal == Principal::"nobody", action, resource);`, false))
+	if _, err := r.faults.Add(fault.Rule{At: fault.HSM, Op: "*", Error: "CKR_DEVICE_ERROR"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/keys/good/encrypt", "/keys/good/metadata"} {
+		r.do(t, request{path: path, body: encryptBody()}).want(t, path, xks.AccessDeniedException)
+	}
 }
 
 // logged ends the server, since the last line is written after the answer, and
