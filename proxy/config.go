@@ -14,6 +14,7 @@ import (
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
 	"hyok/proxy/audit"
+	"hyok/proxy/policy"
 	"hyok/proxy/xks"
 )
 
@@ -29,7 +30,8 @@ type Config struct {
 	// Faults are the failures made on purpose at fault.Proxy; nil: none.
 	Faults *fault.Set
 	// Log gets one line a request, at level Info, and at Warn when the answer
-	// counts against the proxy's reliability; nil: nothing is logged.
+	// counts against the proxy's reliability or a policy that is being tried
+	// would have refused the request; nil: nothing is logged.
 	Log *slog.Logger
 	// LogSample is every how many successes one is at level Info, the others at
 	// Debug; 0: 1.
@@ -74,6 +76,11 @@ type Store struct {
 	// Disabled refuses all use of the store's keys with InvalidStateException,
 	// and GetKeyMetadata says that they are DISABLED.
 	Disabled bool
+	// Policy decides who may use the keys; nil: all whom KMS lets. It is not
+	// asked about GetHealthStatus.
+	Policy *policy.Set
+	// PolicyDryRun lets through what Policy refuses, and logs it.
+	PolicyDryRun bool
 }
 
 // Key is an external key of a Store.

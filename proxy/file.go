@@ -79,6 +79,7 @@ type FileStore struct {
 	Concurrency int              `yaml:"concurrency"` // 0: DefaultConcurrency; negative: no limit
 	Deadline    time.Duration    `yaml:"deadline"`    // 0: DefaultDeadline
 	Disabled    bool             `yaml:"disabled"`
+	Policy      FilePolicy       `yaml:"policy"`
 }
 
 // FileCredential is a proxy authentication credential.

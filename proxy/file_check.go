@@ -197,6 +197,7 @@ func (s FileStore) validate(all, tokens names) error {
 		tokens.refer("token", s.Token),
 		validateCredentials(s.Credentials),
 		notNegative("deadline", s.Deadline),
+		config.At("policy", s.Policy.validate()),
 		each("keys", s.Keys, func(k FileKey) error {
 			if !xks.ValidKeyID(k.ID) {
 				return fieldError("id", "must be 1 to %d of A-Z a-z 0-9 . _ -", xks.MaxKeyID)

@@ -27,9 +27,10 @@ func (x *exchange) externalKey() (label string, disabled bool, f *refusal) {
 }
 
 // usableKey is externalKey for a request that uses the key. fields is a fault
-// of the request's fields. It comes after the faults of the key, which only the
-// device knows when the store lists no keys; so it is asked, but only then: a
-// good request does not pay for the look-up.
+// of the request's fields; a denial by the policy comes before it. Both come
+// after the faults of the key, which only the device knows when the store lists
+// no keys; so it is asked, but only then: a good request does not pay for the
+// look-up.
 func (x *exchange) usableKey(fields *refusal) (label string, f *refusal) {
 	label, disabled, f := x.externalKey()
 	switch {
@@ -39,7 +40,11 @@ func (x *exchange) usableKey(fields *refusal) (label string, f *refusal) {
 		return "", failure(xks.InvalidStateException, "this key store is disabled")
 	case disabled:
 		return "", failure(xks.InvalidStateException, "the external key is disabled in the proxy")
-	case fields == nil:
+	}
+	if denied := x.authorize(); denied != nil {
+		fields = denied
+	}
+	if fields == nil {
 		return label, nil
 	}
 	key, err := x.describe(label)
@@ -75,8 +80,12 @@ func (x *exchange) getKeyMetadata() *refusal {
 	if f != nil {
 		return f
 	}
+	denied := x.authorize()
 	key, err := x.describe(label)
-	if err != nil {
+	switch {
+	case denied != nil && !errors.Is(err, hsm.ErrKeyNotFound):
+		return denied
+	case err != nil:
 		return deviceFailure(err)
 	}
 	return x.answer(keyMetadata(key, disabled || x.store.Disabled))

@@ -46,6 +46,9 @@ func (x *exchange) logAccess(outcome string, f *refusal) {
 	} else if outcome == outcomeOK && x.sample > 1 && x.logged.Add(1)%x.sample != 1 {
 		level = slog.LevelDebug
 	}
+	if x.wouldDeny() {
+		level = slog.LevelWarn
+	}
 	if !x.log.Enabled(x.r.Context(), level) {
 		return
 	}
@@ -71,6 +74,7 @@ func (x *exchange) logAccess(outcome string, f *refusal) {
 		attrs = append(attrs, slog.String("vpc", head(m.AWSSourceVpc, maxLogged)),
 			slog.String("vpce", head(m.AWSSourceVpce, maxLogged)))
 	}
+	attrs = x.appendDecision(attrs)
 	if f != nil {
 		attrs = append(attrs, slog.String("message", f.Message))
 		if f.cause != nil {

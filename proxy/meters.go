@@ -14,6 +14,7 @@ type meters struct {
 	requests  *metrics.Requests
 	hsm       *prometheus.HistogramVec
 	up        *prometheus.GaugeVec
+	policy    *prometheus.CounterVec
 	unwritten prometheus.Counter
 }
 
@@ -34,13 +35,18 @@ func newMeters(r *metrics.Registry) *meters {
 			Name:      "xks_device_up",
 			Help:      "1 when the last health check of the device's token went well, else 0.",
 		}, []string{"token"}),
+		policy: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "hyok",
+			Name:      "xks_policy_decisions_total",
+			Help:      "Decisions of the key owner's policies; would_deny is a refusal in a dry run.",
+		}, []string{"store", "outcome"}),
 	}
 	m.unwritten = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "hyok",
 		Name:      "xks_audit_failures_total",
 		Help:      "Requests that failed since the audit log could not take them.",
 	})
-	r.Prometheus().MustRegister(m.hsm, m.up, m.unwritten)
+	r.Prometheus().MustRegister(m.hsm, m.up, m.policy, m.unwritten)
 	return m
 }
 
@@ -63,6 +69,15 @@ func (m *meters) forStore(pathPrefix string) map[string]*meter {
 
 // storeLabel is what metrics call a store.
 func storeLabel(pathPrefix string) string { return cmp.Or(pathPrefix, "/") }
+
+// decisionsOf makes a store's counters of policy decisions by outcome.
+func (m *meters) decisionsOf(pathPrefix string) map[string]prometheus.Counter {
+	all := make(map[string]prometheus.Counter)
+	for _, outcome := range []string{policyAllowed, policyDenied, policyWouldDeny} {
+		all[outcome] = m.policy.WithLabelValues(storeLabel(pathPrefix), outcome)
+	}
+	return all
+}
 
 // begin counts a request that starts; the function returned ends it.
 func (m *meter) begin() func(outcome string, hsmTime time.Duration) {

@@ -139,10 +139,14 @@ func (d *devices) stores(f *File) ([]Store, error) {
 		if token == nil {
 			return nil, fmt.Errorf("token %q cannot be added without a restart", c.Token)
 		}
+		rules, err := c.Policy.load(c.PathPrefix)
+		if err != nil {
+			return nil, err
+		}
 		stores[i] = Store{
 			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), CredentialSince: c.since(),
 			Regions: slices.Clone(c.Regions), Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
-			Deadline: c.Deadline, Disabled: c.Disabled,
+			Deadline: c.Deadline, Disabled: c.Disabled, Policy: rules, PolicyDryRun: c.Policy.DryRun,
 		}
 	}
 	return stores, nil

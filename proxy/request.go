@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"hyok/internal/fault"
+	"hyok/proxy/policy"
 	"hyok/proxy/xks"
 )
 
@@ -57,6 +58,7 @@ type exchange struct {
 	start    time.Time
 	signer   string // access key ID, once the signature was verified
 	metadata xks.RequestMetadata
+	decision policy.Decision // zero: no policy was asked
 	hsmTime  time.Duration
 
 	traced context.Context // of span

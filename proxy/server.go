@@ -6,7 +6,7 @@
 // immutable state behind an atomic pointer: a change makes a new state, and
 // requests under way end with the one they began with. Every request takes the
 // same road, cheap and anonymous checks first: path, method, concurrency, body
-// size, signature, rate, JSON, key, fields, usage, device. The proxy itself
+// size, signature, rate, JSON, key, policy, fields, usage, device. The proxy itself
 // keeps no data; more of them can stand side by side.
 //
 // Limits: AES-256 keys and AES-GCM only, as in version 1 of the protocol; a

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"hyok/hsm"
@@ -32,6 +33,8 @@ type store struct {
 	limits   *limits              // outlives the state
 	monitor  *monitor             // outlives the state
 	meters   map[string]*meter    // by operation
+	// decisions counts the policy's, by outcome.
+	decisions map[string]prometheus.Counter
 
 	deadline    time.Duration
 	concurrency int64
@@ -91,6 +94,9 @@ func (s *Server) newStore(c Store, old *state, monitors map[*hsm.Token]*monitor)
 			return secret, ok
 		},
 	})
+	if c.Policy != nil {
+		one.decisions = s.meters.decisionsOf(c.PathPrefix)
+	}
 	one.limits = newLimits(c, old)
 	one.monitor = s.monitorOf(c.Token, old, monitors)
 	return one

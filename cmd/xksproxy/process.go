@@ -100,6 +100,9 @@ func checkFiles(f *proxy.File) error {
 	if _, err := certs.ServerConfig(c); err != nil {
 		return err
 	}
+	if err := f.CheckPolicies(); err != nil {
+		return err
+	}
 	for _, m := range f.Modules {
 		if _, err := os.Stat(m.Path); err != nil {
 			return fmt.Errorf("looking for the module %q: %w; install it or mend its path", m.Name, err)
