@@ -18,6 +18,7 @@ import (
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
 	"hyok/internal/serve"
+	"hyok/internal/systemd"
 	"hyok/proxy"
 	"hyok/proxy/cluster"
 )
@@ -63,6 +64,8 @@ func (p *process) run(ctx context.Context) (err error) {
 	for _, e := range endpoints {
 		p.log.Info("serving", "endpoint", e.Name, "address", p.group.Addr(e.Name))
 	}
+	p.tell(systemd.Ready)
+	go p.feedWatchdog(ctx)
 	return p.untilEnd(ctx)
 }
 
@@ -85,6 +88,8 @@ func (p *process) untilEnd(ctx context.Context) error {
 
 // reload takes over the stores of the file, or keeps what there is.
 func (p *process) reload() {
+	p.tell(systemd.Reloading)
+	defer p.tell(systemd.Ready)
 	f, err := proxy.LoadFile(p.path)
 	if err == nil {
 		err = p.server.Reload(f)
@@ -100,6 +105,7 @@ func (p *process) reload() {
 func (p *process) close() error {
 	var errs []error
 	if p.group != nil {
+		p.tell(systemd.Stopping)
 		p.server.Drain()
 		errs = append(errs, p.group.Close(drain))
 	}
