@@ -12,6 +12,7 @@ import (
 type Key struct {
 	Label            string
 	ID               []byte // CKA_ID
+	Version          uint32 // among the keys of this label; 1: the first, or never rotated
 	Type             string // "AES", "DES3"; otherwise the number, as "0x10"
 	Bits             int    // 0: unknown
 	AES256           bool   // Type is AES and Bits is 256
@@ -67,7 +68,7 @@ func keyOf(a []*pkcs11.Attribute) (Key, error) {
 	if len(a) < 5 || len(a[2].Value) != 8 || len(a[3].Value) != 1 || len(a[4].Value) != 1 {
 		return Key{}, fmt.Errorf("%w: %w", ErrUnavailable, errAttributes)
 	}
-	k := Key{Label: string(a[0].Value), ID: a[1].Value, Encrypt: a[3].Value[0] != 0, Decrypt: a[4].Value[0] != 0}
+	k := Key{Label: string(a[0].Value), ID: a[1].Value, Version: VersionOf(a[1].Value), Encrypt: a[3].Value[0] != 0, Decrypt: a[4].Value[0] != 0}
 	number := binary.NativeEndian.Uint64(a[2].Value)
 	switch number {
 	case pkcs11.CKK_AES:

@@ -15,7 +15,7 @@ import (
 // BenchmarkEncrypt16 has sixteen callers encrypt, each with a deadline, as the
 // proxy does. BenchmarkCLoop is what it is compared with.
 func BenchmarkEncrypt16(b *testing.B) {
-	_, token := newToken(b, hsm.TokenConfig{Workers: 1})
+	_, token := newToken(b, hsm.TokenConfig{})
 	text, aad := make([]byte, hsmbench.TextSize), make([]byte, hsmbench.AADSize)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -36,6 +36,10 @@ var childActions = map[string]func(ctx context.Context, t *hsm.Token, arg string
 		_, err := t.CreateKey(ctx, label)
 		return err
 	},
+	"rotate": func(ctx context.Context, t *hsm.Token, label string) error {
+		_, err := t.RotateKey(ctx, label)
+		return err
+	},
 	"delete":  func(ctx context.Context, t *hsm.Token, label string) error { return t.DeleteKey(ctx, label) },
 	"disable": func(ctx context.Context, t *hsm.Token, label string) error { return t.SetEnabled(ctx, label, false) },
 	"enable":  func(ctx context.Context, t *hsm.Token, label string) error { return t.SetEnabled(ctx, label, true) },

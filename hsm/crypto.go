@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -25,28 +26,39 @@ type Sealed struct {
 	IV         []byte // 12 bytes
 	Ciphertext []byte // as long as the plaintext
 	Tag        []byte // 16 bytes
+	Version    uint32 // of the key, for Decrypt
 }
 
-// Encrypt encrypts with AES-256-GCM under the key of that label, with a random
-// 12-byte IV and a 128-bit tag. plaintext has 0 to MaxPlaintext bytes, aad 0 to
+// Encrypt encrypts with AES-256-GCM under the newest version of the key of that
+// label, with a random 12-byte IV and a 128-bit tag. plaintext has 0 to MaxPlaintext bytes, aad 0 to
 // MaxAAD. Errors: ErrBadInput, ErrKeyNotFound, ErrKeyDisabled, ErrKeyUsage,
 // ErrAmbiguous, ErrNotLoggedIn.
 func (t *Token) Encrypt(ctx context.Context, label string, plaintext, aad []byte) (Sealed, error) {
-	s, err := t.encrypt(ctx, label, plaintext, aad)
+	return t.EncryptNamed(ctx, label, plaintext, aad, -1)
+}
+
+// EncryptNamed is Encrypt with additional data that names the version of the key:
+// before it encrypts, it writes the version's number into aad[at:at+4],
+// big-endian, but in its own copy of aad. at is negative for no number.
+func (t *Token) EncryptNamed(ctx context.Context, label string, plaintext, aad []byte, at int) (Sealed, error) {
+	s, err := t.encrypt(ctx, label, plaintext, aad, at)
 	if err != nil {
 		return Sealed{}, fmt.Errorf("encrypting under key %q: %w", label, err)
 	}
 	return s, nil
 }
 
-func (t *Token) encrypt(ctx context.Context, label string, plaintext, aad []byte) (Sealed, error) {
+func (t *Token) encrypt(ctx context.Context, label string, plaintext, aad []byte, at int) (Sealed, error) {
 	if err := checkInput(label, plaintext, aad); err != nil {
 		return Sealed{}, err
+	}
+	if at >= 0 && at > len(aad)-4 {
+		return Sealed{}, fmt.Errorf("%w: no place for the version in the additional data", ErrBadInput)
 	}
 	in := newInput(plaintext, nil, aad)
 	var sealed Sealed
 	err := t.do(ctx, t.quick, opEncrypt, func(w *worker) (err error) {
-		sealed, err = w.encrypt(label, in)
+		sealed, err = w.encrypt(label, in, at)
 		return err
 	}, nil)
 	if err != nil {
@@ -55,7 +67,7 @@ func (t *Token) encrypt(ctx context.Context, label string, plaintext, aad []byte
 	return sealed, nil
 }
 
-func (w *worker) encrypt(label string, in input) (Sealed, error) {
+func (w *worker) encrypt(label string, in input, at int) (Sealed, error) {
 	e, err := w.usableKey(label, Key.mayEncrypt)
 	if err != nil {
 		return Sealed{}, err
@@ -64,6 +76,9 @@ func (w *worker) encrypt(label string, in input) (Sealed, error) {
 	buf := make([]byte, ivSize+n+gcm.TagSize+gcm.Margin)
 	iv, out := buf[:ivSize:ivSize], buf[ivSize:]
 	rand.Read(iv)
+	if at >= 0 {
+		binary.BigEndian.PutUint32(in.aad[at:], e.key.Version)
+	}
 	r := w.t.lib.gcm.Encrypt(uint(w.session), uint(e.handle), iv, in.aad, in.text, out)
 	switch {
 	case r.RV != 0 && r.Begun:
@@ -74,21 +89,29 @@ func (w *worker) encrypt(label string, in input) (Sealed, error) {
 	case r.N != n+gcm.TagSize:
 		return Sealed{}, fmt.Errorf("%w: it made %d bytes of %d, not a tag of %d more", ErrUnavailable, r.N, n, gcm.TagSize)
 	}
-	return Sealed{IV: iv, Ciphertext: out[:n:n], Tag: out[n : n+gcm.TagSize : n+gcm.TagSize]}, nil
+	return Sealed{IV: iv, Ciphertext: out[:n:n], Tag: out[n : n+gcm.TagSize : n+gcm.TagSize], Version: e.key.Version}, nil
 }
 
-// Decrypt decrypts what Encrypt gave; iv has 12 or 16 bytes, tag 16, and the
+// Decrypt decrypts what Encrypt gave under the oldest version of the key, which is
+// the only one unless the key was rotated; iv has 12 or 16 bytes, tag 16, and the
 // plaintext is as long as ciphertext, at most MaxPlaintext. Errors:
 // ErrInvalidCiphertext when any of them is not as it was, else as for Encrypt.
 func (t *Token) Decrypt(ctx context.Context, label string, iv, ciphertext, tag, aad []byte) ([]byte, error) {
-	plaintext, err := t.decrypt(ctx, label, iv, ciphertext, tag, aad)
+	return t.DecryptVersion(ctx, label, 0, iv, ciphertext, tag, aad)
+}
+
+// DecryptVersion is Decrypt under the version of the key that Sealed names; 0 is
+// the oldest. A version that the key does not have is ErrInvalidCiphertext; a key
+// whose newest version is disabled is ErrKeyDisabled.
+func (t *Token) DecryptVersion(ctx context.Context, label string, version uint32, iv, ciphertext, tag, aad []byte) ([]byte, error) {
+	plaintext, err := t.decrypt(ctx, label, version, iv, ciphertext, tag, aad)
 	if err != nil {
 		return nil, fmt.Errorf("decrypting under key %q: %w", label, err)
 	}
 	return plaintext, nil
 }
 
-func (t *Token) decrypt(ctx context.Context, label string, iv, ciphertext, tag, aad []byte) ([]byte, error) {
+func (t *Token) decrypt(ctx context.Context, label string, version uint32, iv, ciphertext, tag, aad []byte) ([]byte, error) {
 	if err := checkInput(label, ciphertext, aad); err != nil {
 		return nil, err
 	}
@@ -102,7 +125,7 @@ func (t *Token) decrypt(ctx context.Context, label string, iv, ciphertext, tag, 
 	iv = bytes.Clone(iv)
 	var plaintext []byte
 	err := t.do(ctx, t.quick, opDecrypt, func(w *worker) (err error) {
-		plaintext, err = w.decrypt(label, iv, in)
+		plaintext, err = w.decrypt(label, version, iv, in)
 		return err
 	}, nil)
 	if errors.Is(err, ErrInvalidCiphertext) {
@@ -118,8 +141,30 @@ func (t *Token) decrypt(ctx context.Context, label string, iv, ciphertext, tag, 
 	return plaintext, nil
 }
 
-func (w *worker) decrypt(label string, iv []byte, in input) ([]byte, error) {
-	e, err := w.usableKey(label, Key.mayDecrypt)
+func (w *worker) decrypt(label string, version uint32, iv []byte, in input) (plaintext []byte, err error) {
+	keys, err := w.versionOf(label, version)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range keys {
+		plaintext, err = w.decryptUnder(e, iv, in)
+		if !errors.Is(err, ErrInvalidCiphertext) {
+			break
+		}
+	}
+	return plaintext, err
+}
+
+// decryptUnder decrypts under one version of a key.
+func (w *worker) decryptUnder(e *entry, iv []byte, in input) ([]byte, error) {
+	w.entry = e
+	if e.olderThan(freshFor) {
+		var err error
+		if e, err = w.renewed(e); err != nil {
+			return nil, err
+		}
+	}
+	e, err := w.usable(e, Key.mayDecrypt)
 	if err != nil {
 		return nil, err
 	}

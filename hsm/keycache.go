@@ -31,30 +31,33 @@ func (e *entry) olderThan(d time.Duration) bool {
 	return int64(time.Since(started))-e.read.Load() > int64(d)
 }
 
-// A keyCache holds keys by label. Only keys that exist are in it.
+// newEntry is a key as it was just read.
+func newEntry(handle pkcs11.ObjectHandle, k Key) *entry {
+	e := &entry{handle: handle, key: k}
+	e.read.Store(int64(time.Since(started)))
+	return e
+}
+
+// A keyCache holds the versions of keys by label. Only keys that exist are in it.
 type keyCache struct{ byLabel sync.Map }
 
-func (c *keyCache) get(label string) *entry {
-	if e, ok := c.byLabel.Load(label); ok {
-		return e.(*entry)
+// get gives the versions of a key; nil if it is not there.
+func (c *keyCache) get(label string) *family {
+	if f, ok := c.byLabel.Load(label); ok {
+		return f.(*family)
 	}
 	return nil
 }
 
-func (c *keyCache) put(handle pkcs11.ObjectHandle, k Key) *entry {
-	e := &entry{handle: handle, key: k}
-	e.read.Store(int64(time.Since(started)))
-	c.byLabel.Store(k.Label, e)
-	return e
-}
+func (c *keyCache) put(label string, f *family) { c.byLabel.Store(label, f) }
 
 func (c *keyCache) remove(label string) { c.byLabel.Delete(label) }
 
 // any gives a key whose handle worked when it was last used; nil if there is none.
 func (c *keyCache) any() (found *entry) {
-	c.byLabel.Range(func(_, e any) bool {
-		if !e.(*entry).suspect.Load() {
-			found = e.(*entry)
+	c.byLabel.Range(func(_, f any) bool {
+		if e := f.(*family).newest; !e.suspect.Load() {
+			found = e
 		}
 		return found == nil
 	})

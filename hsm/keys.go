@@ -11,7 +11,8 @@ import (
 // maxLabel bounds a key's label, in bytes: above a KMS key's ARN and an XKS key ID.
 const maxLabel = 256
 
-// Key describes the key of that label, as it was at most half a second ago.
+// Key describes the key of that label, its newest version, as it was at most half
+// a second ago.
 // Errors: ErrBadInput, ErrKeyNotFound, ErrAmbiguous, ErrNotLoggedIn.
 func (t *Token) Key(ctx context.Context, label string) (Key, error) {
 	err := checkLabel(label)
@@ -38,33 +39,39 @@ func checkLabel(label string) error {
 	return nil
 }
 
-// usableKey gives the key of that label if it may be used so.
+// usableKey gives the newest version of the key of that label if it may be used so.
 func (w *worker) usableKey(label string, may func(Key) bool) (*entry, error) {
 	e, err := w.key(label)
 	if err != nil {
 		return nil, err
 	}
+	return w.usable(e, may)
+}
+
+// usable gives e, read again if it is not usable so.
+func (w *worker) usable(e *entry, may func(Key) bool) (*entry, error) {
 	wrong := e.key.usable(may)
 	if wrong == nil {
 		return e, nil
 	}
 	if e.olderThan(wrongFor) {
-		if err := w.refresh(e); err != nil {
+		var err error
+		if e, err = w.renewed(e); err != nil {
 			return nil, err
 		}
-		e = w.entry
 		wrong = e.key.usable(may)
 	}
 	return e, wrong
 }
 
-// key gives the key of that label, from the cache if it is fresh, and makes it
-// the worker's entry.
+// key gives the newest version of the key of that label, from the cache if it is
+// fresh, and makes it the worker's entry.
 func (w *worker) key(label string) (*entry, error) {
-	e := w.conn.keys.get(label)
-	if e == nil || e.suspect.Load() {
-		return w.search(label, e != nil)
+	f := w.conn.keys.get(label)
+	if f == nil || f.newest.suspect.Load() {
+		return w.search(label, f)
 	}
+	e := f.newest
 	w.entry = e
 	if read := e.read.Load(); e.olderThan(freshFor) && e.read.CompareAndSwap(read, int64(time.Since(started))) {
 		if err := w.refresh(e); err != nil {
@@ -74,39 +81,64 @@ func (w *worker) key(label string) (*entry, error) {
 	return w.entry, nil
 }
 
+// renewed refreshes e and gives what the same key is then.
+func (w *worker) renewed(e *entry) (*entry, error) {
+	if err := w.refresh(e); err != nil {
+		return nil, err
+	}
+	if f := w.conn.keys.get(e.key.Label); f != nil {
+		for _, same := range f.versions {
+			if same.handle == e.handle {
+				w.entry = same
+				return same, nil
+			}
+		}
+	}
+	return w.entry, nil // it is another key now
+}
+
 // refresh reads the attributes of e's key again.
 func (w *worker) refresh(e *entry) error {
 	k, err := w.attributes(e.handle)
 	if err != nil {
 		return err
 	}
-	if k.Label != e.key.Label || w.doubled(e) {
+	f := w.conn.keys.get(e.key.Label)
+	if k.Label != e.key.Label {
+		f = nil
+	}
+	if f == nil || w.outdated(f, k.Label) {
 		w.conn.keys.remove(e.key.Label)
-		_, err := w.search(e.key.Label, false)
+		_, err := w.search(e.key.Label, f)
 		return err
 	}
-	w.entry = w.conn.keys.put(e.handle, k)
+	w.entry = newEntry(e.handle, k)
+	w.conn.keys.put(k.Label, f.with(w.entry))
 	return nil
 }
 
-// doubled tells whether another key now has e's label. It looks only as often
-// as takes one part in a hundred of a worker's time: a search costs 20 µs for
-// each object on the token (guide hsm.md §1d).
-func (w *worker) doubled(e *entry) bool {
+// outdated tells whether other keys than f's now have this label. It looks only
+// as often as takes one part in a hundred of a worker's time: a search costs
+// 20 µs for each object on the token (guide hsm.md §1d).
+func (w *worker) outdated(f *family, label string) bool {
+	if f.unsettled {
+		return true
+	}
 	begin := time.Since(started)
 	due := w.t.nextSearch.Load()
 	if int64(begin) < due || !w.t.nextSearch.CompareAndSwap(due, int64(begin+time.Second)) {
 		return false
 	}
-	found, err := w.find(e.key.Label)
+	found, err := w.find(label)
 	cost := time.Since(started) - begin
-	w.t.nextSearch.Store(int64(begin + max(time.Second, 100*cost)))
-	return err == nil && (len(found) != 1 || found[0] != e.handle)
+	w.t.nextSearch.Store(int64(begin + 100*cost))
+	return err == nil && !f.has(found)
 }
 
-// search finds the key of that label on the token. known says that it was there
-// before in this epoch.
-func (w *worker) search(label string, known bool) (*entry, error) {
+// search finds the key of that label on the token, makes its newest version the
+// worker's entry and gives it. known is what was there before in this epoch; nil:
+// nothing.
+func (w *worker) search(label string, known *family) (*entry, error) {
 	found, err := w.find(label)
 	if err == nil && len(found) == 0 {
 		// Without the login private keys are not there.
@@ -119,15 +151,17 @@ func (w *worker) search(label string, known bool) (*entry, error) {
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
-		return nil, w.missing(known)
-	case len(found) > 1:
-		return nil, ErrAmbiguous
+		return nil, w.missing(known != nil)
 	}
-	k, err := w.attributes(found[0])
+	f, err := w.family(found)
 	if err != nil {
 		return nil, err
 	}
-	w.entry = w.conn.keys.put(found[0], k)
+	if known != nil && known.lost(f) {
+		return nil, w.missing(true)
+	}
+	w.conn.keys.put(label, f)
+	w.entry = f.newest
 	return w.entry, nil
 }
 
@@ -148,9 +182,9 @@ func (w *worker) missing(known bool) error {
 	return ErrKeyNotFound
 }
 
-// find gives the secret keys of that label, at most a few.
+// find gives the secret keys of that label.
 func (w *worker) find(label string) ([]pkcs11.ObjectHandle, error) {
-	return w.t.lib.find(w.session, 4, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
+	return w.t.lib.find(w.session, maxVersions, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
 }
 
 // find gives the secret keys with these attributes, at most limit.

@@ -68,10 +68,10 @@ func TestKeysDescribesEverySecretKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []hsm.Key{
-		{Label: "a short one", Type: "AES", Bits: 128, Encrypt: true, Decrypt: true, Enabled: true},
-		{Label: "generic", Type: "0x10", Bits: 256, Encrypt: true, Decrypt: true, Enabled: true},
-		{Label: "k", Type: "AES", Bits: 256, AES256: true, Encrypt: true, Decrypt: true, Enabled: true},
-		{Label: "off", Type: "AES", Bits: 256, AES256: true},
+		{Label: "a short one", Type: "AES", Bits: 128, Version: 1, Encrypt: true, Decrypt: true, Enabled: true},
+		{Label: "generic", Type: "0x10", Bits: 256, Version: 1, Encrypt: true, Decrypt: true, Enabled: true},
+		{Label: "k", Type: "AES", Bits: 256, Version: 1, AES256: true, Encrypt: true, Decrypt: true, Enabled: true},
+		{Label: "off", Type: "AES", Bits: 256, Version: 1, AES256: true},
 	}
 	got, err := token.Keys(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 // of arrival.
 type lane struct {
 	requests chan *request
+	pace     *pace
 	quit     chan struct{}  // closed by close
 	workers  sync.WaitGroup // the lost ones too
 
@@ -25,6 +26,7 @@ type lane struct {
 	start     func()        // runs one more worker
 	exhausted func()        // too many are lost
 
+	mean   mean // of a call
 	mu     sync.Mutex
 	alive  int // workers at work or waiting for it
 	lost   int // workers in a call whose caller has gone
@@ -38,7 +40,8 @@ type request struct {
 	undo func(*worker) // takes back what work did, when nobody waits for it any more; nil: nothing
 
 	state atomic.Int32
-	done  chan error // the outcome, unless abandoned
+	err   error         // the outcome, once finished
+	done  chan struct{} // tells of it, unless abandoned
 	timer *time.Timer
 }
 
@@ -61,7 +64,7 @@ const grace = 20 * time.Millisecond
 var requestPool = sync.Pool{New: func() any {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &request{done: make(chan error, 1), timer: t}
+	return &request{done: make(chan struct{}, 1), timer: t}
 }}
 
 // do has a worker do work and gives its error. It returns ErrTimeout when no
@@ -75,7 +78,7 @@ func (l *lane) do(ctx context.Context, op *operation, work func(*worker) error, 
 	case l.requests <- r:
 	default:
 		if err := l.queue(ctx, r); err != nil {
-			r.recycle()
+			_ = r.recycle()
 			return err
 		}
 	}
@@ -96,12 +99,21 @@ func (l *lane) queue(ctx context.Context, r *request) error {
 	}
 }
 
+// next is the next request, if there is one.
+func (l *lane) next() *request {
+	select {
+	case r := <-l.requests:
+		return r
+	default:
+		return nil
+	}
+}
+
 // outcome waits for what a worker makes of r, at most l.wait until one takes it.
 func (l *lane) outcome(ctx context.Context, r *request) error {
 	select {
-	case err := <-r.done:
-		r.recycle()
-		return err
+	case <-r.done:
+		return r.recycle()
 	case <-ctx.Done():
 		return l.abandon(r, timedOut(ctx))
 	case <-r.timer.C:
@@ -113,9 +125,8 @@ func (l *lane) outcome(ctx context.Context, r *request) error {
 		r.timer.Reset(l.timeout)
 	}
 	select {
-	case err := <-r.done:
-		r.recycle()
-		return err
+	case <-r.done:
+		return r.recycle()
 	case <-ctx.Done():
 		return l.abandon(r, timedOut(ctx))
 	case <-r.timer.C:
@@ -123,11 +134,13 @@ func (l *lane) outcome(ctx context.Context, r *request) error {
 	}
 }
 
-// recycle gives r, which nobody else knows of, back to the pool.
-func (r *request) recycle() {
+// recycle gives r, which nobody else knows of, back to the pool, and its outcome.
+func (r *request) recycle() error {
+	err := r.err
 	r.timer.Stop()
-	r.work, r.undo = nil, nil
+	r.work, r.undo, r.err = nil, nil, nil
 	requestPool.Put(r)
+	return err
 }
 
 // late says why no worker took a request in time.
@@ -147,8 +160,8 @@ func (l *lane) late() error {
 func (l *lane) abandon(r *request, why error) error {
 	r.timer.Stop()
 	switch r.state.Swap(abandoned) {
-	case finished:
-		return <-r.done
+	case finished: // and about to be told
+		return r.err
 	case running:
 		time.AfterFunc(grace, func() {
 			if r.state.CompareAndSwap(abandoned, lost) {
@@ -227,6 +240,7 @@ func (l *lane) close(d time.Duration) {
 	if !l.closed {
 		l.closed = true
 		close(l.quit)
+		l.pace.close()
 	}
 	l.mu.Unlock()
 	gone := make(chan struct{})

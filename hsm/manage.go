@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -18,8 +19,8 @@ const keyIDSize = 16
 // hsm.md §1d).
 const maxKeys = 100_000
 
-// Keys lists the secret keys of the token, of any kind, sorted by label. It
-// takes some 60 µs for each key. Errors: ErrNotLoggedIn.
+// Keys lists the secret keys of the token, of any kind, sorted by label and
+// version. It takes some 60 µs for each key. Errors: ErrNotLoggedIn.
 func (t *Token) Keys(ctx context.Context) ([]Key, error) {
 	var keys []Key
 	err := t.do(ctx, t.slow, opKeys, func(w *worker) (err error) {
@@ -56,10 +57,7 @@ func (w *worker) list() ([]Key, error) {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, func(a, b Key) int {
-		if c := strings.Compare(a.Label, b.Label); c != 0 {
-			return c
-		}
-		return bytes.Compare(a.ID, b.ID)
+		return cmp.Or(strings.Compare(a.Label, b.Label), cmp.Compare(a.Version, b.Version), bytes.Compare(a.ID, b.ID))
 	})
 	return keys, nil
 }
@@ -104,24 +102,31 @@ func (w *worker) create(label string, id []byte) (Key, error) {
 			return Key{}, err
 		}
 		if bytes.Equal(k.ID, id) {
-			w.entry = w.conn.keys.put(h, k)
-			return k, nil
+			return w.created(label)
 		}
 	}
 	if len(found) > 0 {
 		return Key{}, ErrKeyExists
 	}
-	h, err := w.t.lib.ctx.GenerateKey(w.session,
-		[]*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, newKeyTemplate(label, id))
-	if err != nil {
-		return Key{}, coded("C_GenerateKey", err)
+	if err := w.generate(label, id); err != nil {
+		return Key{}, err
 	}
-	k, err := w.attributes(h)
+	return w.created(label)
+}
+
+// created gives the key that was just made.
+func (w *worker) created(label string) (Key, error) {
+	e, err := w.search(label, nil)
 	if err != nil {
 		return Key{}, err
 	}
-	w.entry = w.conn.keys.put(h, k)
-	return k, nil
+	return e.key, nil
+}
+
+func (w *worker) generate(label string, id []byte) error {
+	_, err := w.t.lib.ctx.GenerateKey(w.session,
+		[]*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, newKeyTemplate(label, id))
+	return coded("C_GenerateKey", err)
 }
 
 // newKeyTemplate leaves nothing to the module's defaults: SoftHSM's are not
@@ -147,8 +152,9 @@ func newKeyTemplate(label string, id []byte) []*pkcs11.Attribute {
 	}
 }
 
-// DeleteKey destroys the key of that label. What it encrypted is lost. Errors:
-// ErrBadInput, ErrKeyNotFound, ErrAmbiguous, ErrNotLoggedIn, ErrUnsupported.
+// DeleteKey destroys the key of that label with all its versions. What they
+// encrypted is lost. Errors: ErrBadInput, ErrKeyNotFound, ErrAmbiguous,
+// ErrNotLoggedIn, ErrUnsupported.
 func (t *Token) DeleteKey(ctx context.Context, label string) error {
 	return t.change(ctx, "deleting", label, opDeleteKey, func(w *worker, e *entry) error {
 		w.conn.keys.remove(label) // before, so that nobody misses it
@@ -156,8 +162,8 @@ func (t *Token) DeleteKey(ctx context.Context, label string) error {
 	})
 }
 
-// SetEnabled sets or clears CKA_ENCRYPT and CKA_DECRYPT of the key of that
-// label; without both it is disabled. Errors: ErrBadInput, ErrKeyNotFound,
+// SetEnabled sets or clears CKA_ENCRYPT and CKA_DECRYPT of all versions of the key
+// of that label; without both it is disabled. Errors: ErrBadInput, ErrKeyNotFound,
 // ErrAmbiguous, ErrNotLoggedIn, ErrUnsupported (the key cannot be changed).
 func (t *Token) SetEnabled(ctx context.Context, label string, on bool) error {
 	doing := "disabling"
@@ -176,16 +182,20 @@ func (t *Token) SetEnabled(ctx context.Context, label string, on bool) error {
 	})
 }
 
-// change changes the key of that label.
+// change changes each version of the key of that label, the oldest first.
 func (t *Token) change(ctx context.Context, doing, label string, op *operation, how func(*worker, *entry) error) error {
 	err := checkLabel(label)
 	if err == nil {
 		err = t.do(ctx, t.slow, op, func(w *worker) error {
-			e, err := w.key(label)
-			if err != nil {
+			if _, err := w.search(label, nil); err != nil {
 				return err
 			}
-			return how(w, e)
+			for _, e := range w.conn.keys.get(label).versions {
+				if err := how(w, e); err != nil {
+					return err
+				}
+			}
+			return nil
 		}, nil)
 	}
 	if err != nil {

@@ -22,6 +22,7 @@ var (
 	opHealth     = &operation{name: "Health", fault: "GetHealthStatus"}
 	opKeys       = &operation{name: "Keys", fault: "Keys", login: true}
 	opCreateKey  = &operation{name: "CreateKey", fault: "CreateKey", login: true}
+	opRotateKey  = &operation{name: "RotateKey", fault: "RotateKey", login: true}
 	opDeleteKey  = &operation{name: "DeleteKey", fault: "DeleteKey", login: true}
 	opSetEnabled = &operation{name: "SetEnabled", fault: "SetEnabled", login: true}
 	opRandom     = &operation{name: "Random", fault: "Random"}
@@ -71,13 +72,11 @@ func (t *Token) ready(op *operation) error {
 	if t.life.Err() != nil {
 		return ErrClosed
 	}
-	if op.login {
-		if err := t.login.state.Load().usable(); err != nil {
-			return err
-		}
-	}
 	if down := t.down.Load(); down != nil {
 		return down.err
+	}
+	if op.login {
+		return t.login.state.Load().usable()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package hsm_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/miekg/pkcs11"
 
@@ -69,11 +70,8 @@ func importKey(token, label string, value []byte, override ...*pkcs11.Attribute)
 		pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, true),
 	}
 	for _, o := range override {
-		for i, a := range attributes {
-			if a.Type == o.Type {
-				attributes[i] = o
-			}
-		}
+		attributes = slices.DeleteFunc(attributes, func(a *pkcs11.Attribute) bool { return a.Type == o.Type })
+		attributes = append(attributes, o)
 	}
 	_, err = p.CreateObject(s, attributes)
 	return err

@@ -81,7 +81,8 @@ type Token struct {
 	mender mender
 	prober prober
 
-	nextSearch atomic.Int64 // when to look for doubled labels next, in nanoseconds since started
+	nextSearch atomic.Int64 // when to look for other versions next, in nanoseconds since started
+	nextReload atomic.Int64 // when a version that is not found may cost a reload next, likewise
 
 	life    context.Context // ends with Close
 	end     context.CancelFunc
@@ -141,11 +142,11 @@ func (m *Module) newToken(c TokenConfig, info TokenInfo) *Token {
 func (t *Token) newLane(size int) *lane {
 	c := t.config
 	l := &lane{
-		requests: make(chan *request, queueSize), quit: make(chan struct{}),
+		requests: make(chan *request, queueSize), pace: newPace(), quit: make(chan struct{}),
 		wait: c.Wait, timeout: c.Timeout, size: size, maxLost: c.MaxLost,
 		log: c.Log.With("token", t.info.Label), hung: &t.lib.hung,
 	}
-	l.start = func() { (&worker{t: t, lane: l}).run() }
+	l.start = func() { newWorker(t, l).run() }
 	l.exhausted = func() { t.reloadSoon(fmt.Errorf("%w: calls hang in it", ErrUnavailable)) }
 	return l
 }

@@ -19,6 +19,9 @@ type worker struct {
 	session pkcs11.SessionHandle
 	epoch   uint64 // of the session; 0: there is none
 	entry   *entry // the key that the request at hand uses; nil: none yet
+
+	answers []*request  // of this round, done
+	watch   *time.Timer // calls pace.slow
 }
 
 // A brokenError says that the connection was of no use. The token mends it, and
@@ -37,19 +40,53 @@ func (e *brokenError) Unwrap() error { return e.err }
 // do the work.
 var errShrunk = fmt.Errorf("%w: no session left", ErrUnavailable)
 
+// newWorker makes a worker for a lane of t.
+func newWorker(t *Token, l *lane) *worker {
+	w := &worker{t: t, lane: l}
+	w.watch = time.AfterFunc(patience, func() { l.pace.slow(w) })
+	w.watch.Stop()
+	return w
+}
+
 // run takes requests until the lane is closed or the worker is no longer needed.
 func (w *worker) run() {
 	defer w.closeSession()
-	for {
+	defer w.lane.pace.leave(w)
+	for w.lane.pace.await(w) {
 		select {
 		case r := <-w.lane.requests:
-			if !w.serve(r) {
+			if !w.round(r) {
 				return
 			}
 		case <-w.lane.quit:
 			return
 		}
 	}
+}
+
+// round does r and, if the pace allows, what else is in the queue, and then
+// answers the callers. It tells whether the worker stays.
+func (w *worker) round(r *request) (stay bool) {
+	start := time.Now()
+	alone := w.lane.pace.begin(w)
+	stay = w.serve(r)
+	took := time.Since(start)
+	calls := 1
+	for alone && stay && calls < roundSize && took < roundTime {
+		if r = w.lane.next(); r == nil {
+			break
+		}
+		stay = w.serve(r)
+		took = time.Since(start)
+		calls++
+	}
+	w.lane.pace.end(w, alone, took)
+	w.lane.mean.add(took, calls)
+	for _, r := range w.answers {
+		r.done <- struct{}{}
+	}
+	w.answers = w.answers[:0]
+	return stay
 }
 
 // serve does one request and tells whether the worker stays.
@@ -60,15 +97,15 @@ func (w *worker) serve(r *request) (stay bool) {
 		lib.gate.leave()
 		return true
 	}
-	err := w.attempt(r)
+	r.err = w.attempt(r)
+	shrunk := r.err == errShrunk
 	answered := r.state.CompareAndSwap(running, finished)
-	if !answered && err == nil && r.undo != nil {
+	if !answered && r.err == nil && r.undo != nil {
 		r.undo(w)
 	}
 	lib.gate.leave()
-	shrunk := err == errShrunk
 	if answered {
-		r.done <- err
+		w.answers = append(w.answers, r)
 		return !shrunk
 	}
 	if r.state.CompareAndSwap(abandoned, finished) {

@@ -154,8 +154,8 @@ func (s *Server) decrypt(ctx context.Context, r *request, in *api.DecryptRequest
 	if err := noRecipient(in.Recipient); err != nil {
 		return nil, err
 	}
-	if withoutCiphertext(in.DryRun, in.DryRunModifiers) {
-		return nil, errDryRun
+	if isTrue(in.DryRun) && (r.key.StoreID != "" || len(in.DryRunModifiers) > 0) {
+		return nil, errDryRun // a dry run calls no proxy (guide 004:28921)
 	}
 	plaintext, err := s.decryptUnder(ctx, r, r.key, in.CiphertextBlob, in.EncryptionContext)
 	if err != nil {
@@ -200,7 +200,7 @@ func (s *Server) reEncrypt(ctx context.Context, r *request, in *api.ReEncryptReq
 	if err := symmetricOnly(r.key, in.DestinationEncryptionAlgorithm); err != nil {
 		return nil, err
 	}
-	if withoutCiphertext(in.DryRun, in.DryRunModifiers) {
+	if isTrue(in.DryRun) && (r.source.StoreID != "" || len(in.DryRunModifiers) > 0) {
 		return nil, errDryRun
 	}
 	plaintext, err := s.decryptUnder(ctx, r, r.source, in.CiphertextBlob, in.SourceEncryptionContext)

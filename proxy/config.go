@@ -55,7 +55,8 @@ type Store struct {
 	// Deadline is what a request may take, once it has been read, before it is
 	// answered with DependencyTimeoutException; 0: DefaultDeadline.
 	Deadline time.Duration
-	// Disabled blocks the whole store with InvalidStateException.
+	// Disabled refuses all use of the store's keys with InvalidStateException,
+	// and GetKeyMetadata says that they are DISABLED.
 	Disabled bool
 }
 
@@ -63,9 +64,11 @@ type Store struct {
 type Key struct {
 	// Label is the key's label on the token; empty: the external key ID.
 	Label string
-	// Disabled blocks the key with InvalidStateException, whatever the device
-	// says of it.
+	// Disabled refuses all use of the key with InvalidStateException, whatever
+	// the device says of it, and GetKeyMetadata says that it is DISABLED.
 	Disabled bool
+	// Sample has ciphertexts of the sample proxy decrypted too; nil: not.
+	Sample *SampleFormat
 }
 
 // Cluster is a simulated cluster, served under /cluster/<ID>/v1/.

@@ -27,9 +27,9 @@ func (x *exchange) encrypt() *refusal {
 	if f != nil {
 		return f
 	}
-	metadata := currentMetadata[:]
-	x.aad = xks.AppendFrame(x.aad[:0], req.AdditionalAuthenticatedData, metadata)
-	resp := &xks.EncryptResponse{CiphertextMetadata: metadata}
+	// Which version encrypts, only the device's call knows. It completes the frame.
+	x.aad = xks.AppendFrame(x.aad[:0], req.AdditionalAuthenticatedData, newMetadata(0))
+	resp := new(xks.EncryptResponse)
 	if req.CiphertextDataIntegrityValueAlgorithm == "" {
 		f = x.seal(label, &req, resp)
 	} else {
@@ -44,7 +44,8 @@ func (x *exchange) encrypt() *refusal {
 // seal encrypts req's plaintext into resp.
 func (x *exchange) seal(label string, req *xks.EncryptRequest, resp *xks.EncryptResponse) *refusal {
 	defer x.timeHSM(time.Now())
-	sealed, err := x.store.Token.Encrypt(x.ctx, label, req.Plaintext, x.aad)
+	number := len(x.aad) - 4
+	sealed, err := x.store.Token.EncryptNamed(x.ctx, label, req.Plaintext, x.aad, number)
 	if err != nil {
 		x.aadLent = true
 		if errors.Is(err, hsm.ErrInvalidCiphertext) { // Encrypt has no such error
@@ -52,6 +53,8 @@ func (x *exchange) seal(label string, req *xks.EncryptRequest, resp *xks.Encrypt
 		}
 		return deviceFailure(err)
 	}
+	resp.CiphertextMetadata = newMetadata(sealed.Version)
+	copy(x.aad[number:], resp.CiphertextMetadata[1:])
 	resp.InitializationVector = sealed.IV
 	resp.Ciphertext = sealed.Ciphertext
 	resp.AuthenticationTag = sealed.Tag
@@ -69,7 +72,8 @@ func (x *exchange) sealVerified(label string, req *xks.EncryptRequest, resp *xks
 		value := xks.IntegrityValue(req.AdditionalAuthenticatedData, resp.CiphertextMetadata,
 			resp.InitializationVector, resp.Ciphertext, resp.AuthenticationTag)
 		resp.CiphertextDataIntegrityValue = value[:]
-		plaintext, err := x.open(label, resp.InitializationVector, resp.Ciphertext, resp.AuthenticationTag)
+		named, _ := formOf(resp.CiphertextMetadata, nil)
+		plaintext, err := x.open(label, named.version, resp.InitializationVector, resp.Ciphertext, resp.AuthenticationTag)
 		switch {
 		case err != nil && !errors.Is(err, hsm.ErrInvalidCiphertext):
 			return deviceFailure(err)
@@ -91,22 +95,26 @@ func (x *exchange) decrypt() *refusal {
 	if late == nil {
 		late = checkDecrypt(&req)
 	}
+	named, known := formOf(req.CiphertextMetadata, x.store.Keys[x.keyID].Sample)
+	if late == nil && !known {
+		late = errMetadata
+	}
 	label, f := x.usableKey(late)
 	if f != nil {
 		return f
 	}
-	x.aad = xks.AppendFrame(x.aad[:0], req.AdditionalAuthenticatedData, req.CiphertextMetadata)
-	plaintext, err := x.open(label, req.InitializationVector, req.Ciphertext, req.AuthenticationTag)
+	x.aad = named.appendAAD(x.aad[:0], req.AdditionalAuthenticatedData, req.CiphertextMetadata)
+	plaintext, err := x.open(label, named.version, req.InitializationVector, req.Ciphertext, req.AuthenticationTag)
 	if err != nil {
 		return deviceFailure(err)
 	}
 	return x.answer(&xks.DecryptResponse{Plaintext: plaintext})
 }
 
-// open decrypts under x.aad.
-func (x *exchange) open(label string, iv, ciphertext, tag []byte) ([]byte, error) {
+// open decrypts under a version of the key and x.aad.
+func (x *exchange) open(label string, version uint32, iv, ciphertext, tag []byte) ([]byte, error) {
 	defer x.timeHSM(time.Now())
-	plaintext, err := x.store.Token.Decrypt(x.ctx, label, iv, ciphertext, tag, x.aad)
+	plaintext, err := x.store.Token.DecryptVersion(x.ctx, label, version, iv, ciphertext, tag, x.aad)
 	if err != nil {
 		x.aadLent = true
 	}

@@ -34,8 +34,6 @@ func TestEachErrorIsGivenForItsReason(t *testing.T) {
 			store: func(c *proxy.Config) { c.Stores[0].Keys = map[string]proxy.Key{"good": {Disabled: true}} }},
 		{name: xks.InvalidStateException, why: "store disabled", path: "/keys/good/encrypt", body: encryptBody(),
 			store: func(c *proxy.Config) { c.Stores[0].Disabled = true }},
-		{name: xks.InvalidStateException, why: "store disabled, metadata", path: "/keys/good/metadata", body: encryptBody(),
-			store: func(c *proxy.Config) { c.Stores[0].Disabled = true }},
 		{name: xks.InvalidStateException, why: "store disabled, health", path: "/health", body: encryptBody(),
 			store: func(c *proxy.Config) { c.Stores[0].Disabled = true }},
 		{name: xks.InvalidKeyUsageException, why: "key may not encrypt", path: "/keys/opener/encrypt", body: encryptBody()},

@@ -1,25 +1,6 @@
 package proxy
 
-import (
-	"bytes"
-
-	"hyok/proxy/xks"
-)
-
-// currentMetadata is what the proxy sends as ciphertextMetadata: the version of
-// this form and the version of the external key, four bytes, the first being 1
-// (XKS facts 78, 79). It is authenticated with the ciphertext. New meanings get
-// a new form, so that what this version wrote can always be read.
-var currentMetadata = [...]byte{metadataForm, 0, 0, 0, 1}
-
-// metadataForm is the first byte of all metadata of this form.
-const metadataForm = 1
-
-// knownMetadata reports whether the proxy can have written m. No metadata at
-// all is what other proxies of the same protocol may have written.
-func knownMetadata(m []byte) bool {
-	return len(m) == 0 || bytes.Equal(m, currentMetadata[:])
-}
+import "hyok/proxy/xks"
 
 var (
 	errAlgorithm          = failure(xks.ValidationException, "encryptionAlgorithm must be AES_GCM")
@@ -56,7 +37,7 @@ func checkEncrypt(r *xks.EncryptRequest) *refusal {
 
 // checkDecrypt checks the fields of Decrypt (XKS facts 54, 55, 68): nil when
 // all is well. A member that is not there is a fault of the request, one of the
-// wrong length a fault of the ciphertext.
+// wrong length a fault of the ciphertext; so is metadata, which formOf reads.
 func checkDecrypt(r *xks.DecryptRequest) *refusal {
 	switch iv := len(r.InitializationVector); {
 	case r.EncryptionAlgorithm != xks.AlgorithmAESGCM:
@@ -75,8 +56,6 @@ func checkDecrypt(r *xks.DecryptRequest) *refusal {
 		return errIVSize
 	case len(r.AuthenticationTag) != xks.TagSize:
 		return errTagSize
-	case !knownMetadata(r.CiphertextMetadata):
-		return errMetadata
 	}
 	return nil
 }

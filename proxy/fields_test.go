@@ -105,7 +105,9 @@ func TestKeyMetadata(t *testing.T) {
 		second := c.Stores[0]
 		second.PathPrefix = "/listed"
 		second.Keys = map[string]proxy.Key{"id": {Label: "good"}, "blocked": {Label: "good", Disabled: true}}
-		c.Stores = append(c.Stores, second)
+		closed := second
+		closed.PathPrefix, closed.Disabled = "/closed", true
+		c.Stores = append(c.Stores, second, closed)
 	})
 	both := []string{"ENCRYPT", "DECRYPT"}
 	for _, row := range []struct {
@@ -131,10 +133,10 @@ func TestKeyMetadata(t *testing.T) {
 			t.Errorf("%s: %v %s", row.path, err, cmp.Diff(row.want, got))
 		}
 	}
-	for id, want := range map[string]string{"id": "ENABLED", "blocked": "DISABLED"} {
-		a := r.do(t, request{path: "/keys/" + id + "/metadata", body: members{"requestMetadata": metadataOf("CreateKey")}, before: underPrefix("/listed")})
+	for key, want := range map[[2]string]string{{"/listed", "id"}: "ENABLED", {"/listed", "blocked"}: "DISABLED", {"/closed", "id"}: "DISABLED"} {
+		a := r.do(t, request{path: "/keys/" + key[1] + "/metadata", body: members{"requestMetadata": metadataOf("CreateKey")}, before: underPrefix(key[0])})
 		if !strings.Contains(string(a.body), want) {
-			t.Errorf("%s: got %s", id, a.body)
+			t.Errorf("%s: got %s", key, a.body)
 		}
 	}
 }

@@ -74,6 +74,8 @@ type FileKey struct {
 	ID       string `yaml:"id"`
 	Label    string `yaml:"label"` // empty: ID
 	Disabled bool   `yaml:"disabled"`
+	// SampleProxyCiphertexts has ciphertexts of the sample proxy decrypted too.
+	SampleProxyCiphertexts *FileSampleFormat `yaml:"sample_proxy_ciphertexts"`
 }
 
 // FileCluster is a simulated cluster on a token of its own.

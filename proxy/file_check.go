@@ -148,7 +148,7 @@ func (m FileModule) validate(all names) error {
 
 func (t FileToken) validate(all, modules names) error {
 	if t.PIN.Secret == "" {
-		return fieldError("pin", "must be given, best as {file: PATH} or {env: NAME}")
+		return fieldError("pin", "must be given, best as {file: PATH}, {env: NAME} or {command: [PROGRAM]}")
 	}
 	return first(all.add("name", t.Name), modules.refer("module", t.Module),
 		notNegative("workers", t.Workers), notNegative("wait", t.Wait))
@@ -172,7 +172,7 @@ func (s FileStore) validate(all, tokens names) error {
 			if !xks.ValidKeyID(k.ID) {
 				return fieldError("id", "must be 1 to %d of A-Z a-z 0-9 . _ -", xks.MaxKeyID)
 			}
-			return keys.add("id", k.ID)
+			return first(keys.add("id", k.ID), config.At("sample_proxy_ciphertexts", k.SampleProxyCiphertexts.validate()))
 		}))
 }
 

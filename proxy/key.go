@@ -71,14 +71,11 @@ func (x *exchange) getKeyMetadata() *refusal {
 	if f != nil {
 		return f
 	}
-	if x.store.Disabled {
-		return failure(xks.InvalidStateException, "this key store is disabled")
-	}
 	key, err := x.describe(label)
 	if err != nil {
 		return deviceFailure(err)
 	}
-	return x.answer(keyMetadata(key, disabled))
+	return x.answer(keyMetadata(key, disabled || x.store.Disabled))
 }
 
 // keyMetadata describes key. One that is disabled on the device has lost both

@@ -129,7 +129,7 @@ func (s FileStore) keys() map[string]Key {
 	}
 	keys := make(map[string]Key, len(s.Keys))
 	for _, k := range s.Keys {
-		keys[k.ID] = Key{Label: cmp.Or(k.Label, k.ID), Disabled: k.Disabled}
+		keys[k.ID] = Key{Label: cmp.Or(k.Label, k.ID), Disabled: k.Disabled, Sample: k.SampleProxyCiphertexts.sample()}
 	}
 	return keys
 }

@@ -56,6 +56,13 @@ func (r *rig) makeKey(t testing.TB, label string, size int, encrypt, decrypt boo
 func (r *rig) sealWithLongIV(t testing.TB, label string, plaintext, aad []byte) (iv, ciphertext, tag []byte) {
 	t.Helper()
 	iv = []byte("sixteen bytes IV")
+	ciphertext, tag = r.sealRaw(t, label, iv, plaintext, aad)
+	return iv, ciphertext, tag
+}
+
+// sealRaw encrypts on the token, past package hsm.
+func (r *rig) sealRaw(t testing.TB, label string, iv, plaintext, aad []byte) (ciphertext, tag []byte) {
+	t.Helper()
 	r.raw(t, func(p *pkcs11.Ctx, session pkcs11.SessionHandle) error {
 		if err := p.FindObjectsInit(session, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, label)}); err != nil {
 			return err
@@ -75,5 +82,5 @@ func (r *rig) sealWithLongIV(t testing.TB, label string, plaintext, aad []byte) 
 		}
 		return err
 	})
-	return iv, ciphertext, tag
+	return ciphertext, tag
 }

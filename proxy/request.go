@@ -27,13 +27,15 @@ type operation struct {
 	route string // after xks.BasePath
 	// serve decodes the body and does the work; its answer is in x.out.
 	serve func(x *exchange) *refusal
+	// device: each request has the device work.
+	device bool
 }
 
 var operations = []*operation{
-	{xks.OpGetKeyMetadata, "/keys/{keyID}/metadata", (*exchange).getKeyMetadata},
-	{xks.OpEncrypt, "/keys/{keyID}/encrypt", (*exchange).encrypt},
-	{xks.OpDecrypt, "/keys/{keyID}/decrypt", (*exchange).decrypt},
-	{xks.OpGetHealthStatus, "/health", (*exchange).getHealthStatus},
+	{xks.OpGetKeyMetadata, "/keys/{keyID}/metadata", (*exchange).getKeyMetadata, false},
+	{xks.OpEncrypt, "/keys/{keyID}/encrypt", (*exchange).encrypt, true},
+	{xks.OpDecrypt, "/keys/{keyID}/decrypt", (*exchange).decrypt, true},
+	{xks.OpGetHealthStatus, "/health", (*exchange).getHealthStatus, false},
 }
 
 // An exchange is a request and what is known of it so far.
@@ -125,13 +127,22 @@ func (x *exchange) run() *refusal {
 	if f := x.sufferFaults(); f != nil {
 		return f
 	}
+	if x.op.device && x.store.Token.Backlog() > x.store.deadline/shedAt {
+		return errBusy
+	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), x.store.deadline)
 	defer cancel()
 	x.ctx = ctx
 	return x.op.serve(x)
 }
 
+// shedAt is the part of the deadline that the device may be behind before more
+// work for it is refused at once: an Encrypt waits for it twice, and what is
+// answered late has cost the device as much as what is answered in time.
+const shedAt = 4
+
 var (
+	errBusy    = failure(xks.ThrottlingException, "the external key manager is behind with its work")
 	errTooMany = failure(xks.ThrottlingException, "too many requests are under way for this key store")
 	errTooFast = failure(xks.ThrottlingException, "the request rate of this key store is exceeded")
 	errTooBig  = failure(xks.UnsupportedOperationException, "the request body is larger than 131072 bytes")

@@ -142,8 +142,13 @@ func soon(t testing.TB) context.Context {
 // client makes a client of the store under prefix.
 func (r *rig) client(t testing.TB, c sigv4.Credential) *xks.Client {
 	t.Helper()
+	return r.clientAt(t, c, r.port())
+}
+
+func (r *rig) clientAt(t testing.TB, c sigv4.Credential, port string) *xks.Client {
+	t.Helper()
 	client, err := xks.NewClient(xks.ClientConfig{
-		Endpoint: "https://localhost:" + r.port(), Path: prefix + xks.BasePath,
+		Endpoint: "https://localhost:" + port, Path: prefix + xks.BasePath,
 		Credential: c, Region: region, TLS: r.kit.ClientConfig(), Timeout: 20 * time.Second,
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ type clockReading struct {
 	Offset string    `json:"offset"` // ahead of the real one, as a Go duration
 }
 
-// admin is the loopback API of the workbench: clock and faults behind a bearer
+// admin is the loopback API of the workbench: clock, faults and credentials behind a bearer
 // token, metrics without.
 func (w *workbench) admin() http.Handler {
 	r := chi.NewRouter()
@@ -31,6 +31,7 @@ func (w *workbench) admin() http.Handler {
 	r.Group(func(r chi.Router) {
 		r.Use(w.bearer)
 		r.Handle("/faults", w.faults.Handler())
+		(&accepted{w: w}).routes(r)
 		r.Get("/clock", w.showClock)
 		r.Post("/clock/advance", w.advanceClock)
 		r.Post("/clock/reset", func(rw http.ResponseWriter, req *http.Request) {

@@ -9,7 +9,6 @@ import (
 	"hyok/certs"
 	"hyok/internal/durable"
 	"hyok/internal/sigv4"
-	"hyok/softhsm"
 )
 
 // envNames are the variables of DIR/env in their order.
@@ -26,10 +25,6 @@ var envNames = []string{
 
 // writeEnv waits until everything answers, and then writes DIR/env.
 func (w *workbench) writeEnv(ctx context.Context) error {
-	module, err := softhsm.Module()
-	if err != nil {
-		return err
-	}
 	at := w.state.Addresses
 	w.env = map[string]string{
 		"AWS_ENDPOINT_URL_KMS":         httpURL("http", at["kms"], ""),
@@ -54,14 +49,19 @@ func (w *workbench) writeEnv(ctx context.Context) error {
 		"HYOK_EVENTS":                  w.path("events.jsonl"),
 		"HYOK_METRICS_URL":             httpURL("http", at["admin"], "/metrics/kmsfront"),
 		"HYOK_PROXY_METRICS_URL":       httpURL("http", at["admin"], "/metrics/xksproxy"),
-		"HYOK_PKCS11_MODULE":           module,
-		"HYOK_PKCS11_TOKEN":            keysToken,
-		"HYOK_PKCS11_PIN":              w.state.KeysPIN,
+		"HYOK_PKCS11_MODULE":           w.device.path,
+		"HYOK_PKCS11_TOKEN":            w.device.token,
+		"HYOK_PKCS11_PIN":              w.device.pin.Reveal(),
 		"SOFTHSM2_CONF":                w.path("softhsm/softhsm2.conf"),
 	}
 	if err := w.answers(ctx); err != nil {
 		return err
 	}
+	return w.saveEnv()
+}
+
+// saveEnv writes the variables to DIR/env.
+func (w *workbench) saveEnv() error {
 	var b strings.Builder
 	for _, name := range envNames {
 		fmt.Fprintf(&b, "export %s=%s\n", name, shellQuote(w.env[name]))

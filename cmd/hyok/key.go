@@ -9,11 +9,11 @@ import (
 
 type keyCmd struct {
 	Create  keyCreateCmd  `cmd:"" help:"Make an AES-256 key that never leaves the token."`
-	List    keyListCmd    `cmd:"" help:"List the keys."`
-	Disable keyDisableCmd `cmd:"" help:"Let the key neither encrypt nor decrypt; the proxy says it is disabled."`
+	List    keyListCmd    `cmd:"" help:"List the keys, a line for each version."`
+	Disable keyDisableCmd `cmd:"" help:"Let the key, in all versions, neither encrypt nor decrypt; the proxy says it is disabled."`
 	Enable  keyEnableCmd  `cmd:"" help:"Let it do both again."`
-	Rotate  keyRotateCmd  `cmd:"" help:"Not built yet."`
-	Delete  keyDeleteCmd  `cmd:"" help:"Delete the key. What it encrypted is lost."`
+	Rotate  keyRotateCmd  `cmd:"" help:"Make a new version of the key. New encryptions take it, old ciphertexts still decrypt."`
+	Delete  keyDeleteCmd  `cmd:"" help:"Delete the key with all its versions. What they encrypted is lost."`
 }
 
 // keyName is the argument of most key commands.
@@ -51,9 +51,9 @@ func (c *keyDeleteCmd) Run(s streams) error {
 	return c.change(s, "deleted", func(t *keyToken) error { return t.delete(c.Name) })
 }
 
-// Run refuses: the proxy takes one version of a key so far.
-func (c *keyRotateCmd) Run() error {
-	return errors.New("hyok key rotate is not built yet in this version of hyok; make a new key with hyok key create")
+// Run makes a new version of the key.
+func (c *keyRotateCmd) Run(s streams) error {
+	return c.change(s, "rotated", func(t *keyToken) error { return t.rotate(c.Name) })
 }
 
 // Run lists the keys.
@@ -67,13 +67,13 @@ func (c *keyListCmd) Run(s streams) error {
 			return json.NewEncoder(s.Out).Encode(all)
 		}
 		w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tID\tBITS\tSTATE")
+		fmt.Fprintln(w, "NAME\tVERSION\tID\tBITS\tSTATE")
 		for _, k := range all {
 			state := "enabled"
 			if !k.Enabled {
 				state = "disabled"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", k.Name, k.ID, k.Bits, state)
+			fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%s\n", k.Name, k.Version, k.ID, k.Bits, state)
 		}
 		return w.Flush()
 	})

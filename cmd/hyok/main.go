@@ -25,13 +25,15 @@ import (
 type commands struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	Up    upCmd    `cmd:"" help:"Bring up everything on this machine and run it in the foreground."`
-	Env   envCmd   `cmd:"" help:"Print the variables of a running hyok, for eval in a shell."`
-	Demo  demoCmd  `cmd:"" help:"Walk the whole road once in a temporary directory and check each step."`
-	Key   keyCmd   `cmd:"" help:"External keys on the token, through PKCS#11."`
-	Clock clockCmd `cmd:"" help:"Move the front end's clock forward."`
-	Fault faultCmd `cmd:"" help:"Failures made on purpose."`
-	Bench benchCmd `cmd:"" hidden:"" help:"Measure each hop against its floor; make bench runs it."`
+	Up         upCmd         `cmd:"" help:"Bring up everything on this machine and run it in the foreground."`
+	Env        envCmd        `cmd:"" help:"Print the variables of a running hyok, for eval in a shell."`
+	Demo       demoCmd       `cmd:"" help:"Walk the whole road once in a temporary directory and check each step."`
+	Key        keyCmd        `cmd:"" help:"External keys on the token, through PKCS#11."`
+	Clock      clockCmd      `cmd:"" help:"Move the front end's clock forward."`
+	Fault      faultCmd      `cmd:"" help:"Failures made on purpose."`
+	Doctor     doctorCmd     `cmd:"" help:"Check a PKCS#11 device and a proxy's configuration step by step."`
+	Credential credentialCmd `cmd:"" help:"Proxy authentication credentials, with which KMS signs what it sends to the proxy."`
+	Bench      benchCmd      `cmd:"" hidden:"" help:"Measure each hop against its floor; make bench runs it."`
 }
 
 // streams are where a command writes: data to Out, talk to Err.

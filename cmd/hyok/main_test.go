@@ -139,8 +139,10 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"ready": waitReady,
-			"exits": exits,
+			"ready":       waitReady,
+			"exits":       exits,
+			"device":      makeDevice,
+			"certificate": makeCertificate,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SOFTHSM2_MODULE", os.Getenv("SOFTHSM2_MODULE")) // empty: looked for

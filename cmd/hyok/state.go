@@ -26,6 +26,8 @@ type state struct {
 	SecurityPIN   string     // security officer PIN of both tokens
 	ClusterID     string
 	ExternalKeyID string
+	// ProxyMore are accepted by the proxy besides Proxy.
+	ProxyMore []credential `json:",omitempty"`
 	// Addresses of the last run by listener, taken again where they are free.
 	Addresses map[string]string
 	// ProxyBefore are the proxy's earlier host:port, which key stores may still name.

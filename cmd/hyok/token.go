@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/ThalesIgnite/crypto11"
 	"github.com/miekg/pkcs11"
+
+	"hyok/hsm"
 )
 
 // A keyToken is the token of the external keys as `hyok key` sees it: through
@@ -21,7 +25,7 @@ type keyToken struct {
 	label   string
 }
 
-// externalKey is one key of the token as `hyok key list` prints it.
+// externalKey is one version of a key of the token as `hyok key list` prints it.
 type externalKey struct {
 	Name    string `json:"name"` // CKA_LABEL, the external key ID
 	ID      string `json:"id"`   // CKA_ID in hexadecimal
@@ -29,6 +33,9 @@ type externalKey struct {
 	Encrypt bool   `json:"encrypt"`
 	Decrypt bool   `json:"decrypt"`
 	Enabled bool   `json:"enabled"`
+	Version uint32 `json:"version"` // 1: the first; new encryptions take the largest
+
+	key *crypto11.SecretKey
 }
 
 // openToken logs in to the token that the variables of a running hyok name.
@@ -62,6 +69,27 @@ func (t *keyToken) create(name string) error {
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails
+	return t.generate(name, id)
+}
+
+// rotate makes a new version of a key; package hsm says how versions are told apart.
+func (t *keyToken) rotate(name string) error {
+	versions, err := t.versions(name)
+	if err != nil {
+		return err
+	}
+	newest := versions[len(versions)-1]
+	switch {
+	case !newest.Enabled:
+		return fmt.Errorf("key %q is disabled, and a new version would not be; enable it first with hyok key enable", name)
+	case newest.Bits != 256:
+		return fmt.Errorf("key %q has %d bits, and only AES-256 keys have versions; make a new key with hyok key create", name, newest.Bits)
+	}
+	return t.generate(name, hsm.NewVersionID(newest.Version+1))
+}
+
+// generate makes an AES-256 key that never leaves the token.
+func (t *keyToken) generate(name string, id []byte) error {
 	template, err := crypto11.NewAttributeSetWithIDAndLabel(id, []byte(name))
 	if err != nil {
 		return err
@@ -89,27 +117,35 @@ func (t *keyToken) find(name string) ([]*crypto11.SecretKey, error) {
 	return found, nil
 }
 
-// one finds the key of that name, which must be there once.
-func (t *keyToken) one(name string) (*crypto11.SecretKey, error) {
+// versions finds the versions of the key of that name, at least one, the newest
+// last.
+func (t *keyToken) versions(name string) ([]externalKey, error) {
 	found, err := t.find(name)
+	if err != nil {
+		return nil, err
+	}
+	all, err := t.describeAll(found)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(found) == 0:
+	case len(all) == 0:
 		return nil, fmt.Errorf("no key %q is on the token; hyok key list shows what is", name)
-	case len(found) > 1:
-		return nil, fmt.Errorf("%d keys on the token are called %q; keep one of them, with a PKCS#11 tool", len(found), name)
+	case len(all) > 1 && all[1].Version == 1:
+		return nil, fmt.Errorf("several keys on the token are called %q and are not versions made by hyok key rotate; give all but one another label, with a PKCS#11 tool", name)
 	}
-	return found[0], nil
+	return all, nil
 }
 
+// delete deletes all versions, the newest last.
 func (t *keyToken) delete(name string) error {
-	key, err := t.one(name)
+	versions, err := t.versions(name)
 	if err != nil {
 		return err
 	}
-	if err := key.Delete(); err != nil {
-		return fmt.Errorf("deleting key %q: %w", name, err)
+	for _, v := range versions {
+		if err := v.key.Delete(); err != nil {
+			return fmt.Errorf("deleting version %d of key %q: %w", v.Version, name, err)
+		}
 	}
 	return nil
 }
@@ -119,6 +155,11 @@ func (t *keyToken) list() ([]externalKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the keys of the token: %w", err)
 	}
+	return t.describeAll(found)
+}
+
+// describeAll describes keys, by name and version.
+func (t *keyToken) describeAll(found []*crypto11.SecretKey) ([]externalKey, error) {
 	all := make([]externalKey, 0, len(found))
 	for _, key := range found {
 		k, err := t.describe(key)
@@ -127,6 +168,9 @@ func (t *keyToken) list() ([]externalKey, error) {
 		}
 		all = append(all, k)
 	}
+	slices.SortFunc(all, func(a, b externalKey) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.ID, b.ID))
+	})
 	return all, nil
 }
 
@@ -139,6 +183,7 @@ func (t *keyToken) describe(key *crypto11.SecretKey) (externalKey, error) {
 	}
 	flag := func(t crypto11.AttributeType) bool { return len(a[t].Value) == 1 && a[t].Value[0] != 0 }
 	k := externalKey{
+		key: key, Version: hsm.VersionOf(a[crypto11.CkaId].Value),
 		Name: string(a[crypto11.CkaLabel].Value), ID: hex.EncodeToString(a[crypto11.CkaId].Value),
 		Encrypt: flag(crypto11.CkaEncrypt), Decrypt: flag(crypto11.CkaDecrypt),
 	}
@@ -149,10 +194,11 @@ func (t *keyToken) describe(key *crypto11.SecretKey) (externalKey, error) {
 	return k, nil
 }
 
-// setEnabled sets or clears both usages of a key: a key that may neither
-// encrypt nor decrypt is a disabled one (see package hsm).
+// setEnabled sets or clears both usages of all versions of a key: a key that may
+// neither encrypt nor decrypt is a disabled one (see package hsm).
 func (t *keyToken) setEnabled(name string, on bool) (err error) {
-	if _, err := t.one(name); err != nil {
+	versions, err := t.versions(name)
+	if err != nil {
 		return err
 	}
 	raw := pkcs11.New(t.module) // initialised and logged in by crypto11
@@ -171,18 +217,20 @@ func (t *keyToken) setEnabled(name string, on bool) (err error) {
 	if err := raw.FindObjectsInit(session, label); err != nil {
 		return fmt.Errorf("looking for key %q: %w", name, err)
 	}
-	handles, _, err := raw.FindObjects(session, 1)
+	handles, _, err := raw.FindObjects(session, len(versions))
 	if err := errors.Join(err, raw.FindObjectsFinal(session)); err != nil {
 		return fmt.Errorf("looking for key %q: %w", name, err)
 	}
-	if len(handles) == 0 {
-		return fmt.Errorf("key %q went away in between", name)
+	if len(handles) != len(versions) {
+		return fmt.Errorf("key %q was changed by somebody else in between; try again", name)
 	}
-	err = raw.SetAttributeValue(session, handles[0], []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, on), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, on),
-	})
-	if err != nil {
-		return fmt.Errorf("changing key %q: %w", name, err)
+	for _, h := range handles {
+		err = raw.SetAttributeValue(session, h, []*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, on), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, on),
+		})
+		if err != nil {
+			return fmt.Errorf("changing key %q: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type upOptions struct {
 	Identities  string   `placeholder:"FILE" help:"Accounts, users and access keys; one account with the user admin without it."`
 	Quotas      string   `placeholder:"guide|off|FILE" default:"guide" help:"Quotas: the guide's, none (the proxy's limits are lifted too), or a file's."`
 	TrustCA     []string `name:"trust-ca" placeholder:"FILE" help:"CAs (PEM) that the front end accepts for external key store proxies, besides the local one."`
+	deviceOptions
 	// ConnectDelay has no flag: connecting takes as long as it needs.
 	ConnectDelay time.Duration `kong:"-"`
 }
@@ -41,9 +42,6 @@ type upCmd struct {
 	// What comes later is refused by name rather than ignored.
 	Seed             string        `placeholder:"FILE" help:"Not built yet."`
 	ConsistencyDelay time.Duration `name:"consistency-delay" placeholder:"DURATION" help:"Not built yet."`
-	Module           string        `name:"pkcs11-module" placeholder:"PATH" help:"Not built yet."`
-	Token            string        `name:"pkcs11-token" placeholder:"LABEL" help:"Not built yet."`
-	PINFile          string        `name:"pkcs11-pin-file" placeholder:"FILE" help:"Not built yet."`
 }
 
 // Help shows up behind `hyok up --help`.
@@ -65,7 +63,6 @@ func (c *upCmd) notBuilt() error {
 		set  bool
 	}{
 		{"--seed", c.Seed != ""}, {"--consistency-delay", c.ConsistencyDelay != 0},
-		{"--pkcs11-module", c.Module != ""}, {"--pkcs11-token", c.Token != ""}, {"--pkcs11-pin-file", c.PINFile != ""},
 	} {
 		if f.set {
 			return usagef("%s is not built yet in this version of hyok; leave it out", f.name)
@@ -76,7 +73,7 @@ func (c *upCmd) notBuilt() error {
 
 // Run brings everything up and serves until ctx ends.
 func (c *upCmd) Run(ctx context.Context, s streams) error {
-	if err := c.notBuilt(); err != nil {
+	if err := errors.Join(c.notBuilt(), c.check()); err != nil {
 		return err
 	}
 	level, err := logging.Level(c.LogLevel)

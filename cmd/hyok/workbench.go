@@ -50,6 +50,7 @@ type workbench struct {
 	behind *metrics.Registry // the proxy's
 
 	module  *hsm.Module
+	device  device
 	keys    *hsm.Token // with the external keys
 	proxy   *proxy.Server
 	proxies *serve.Group // nil while the proxy is stopped
@@ -154,9 +155,9 @@ func (w *workbench) start(ctx context.Context) error {
 		return err
 	}
 	w.group, err = serve.Start(
-		serve.Endpoint{Name: "kms", Listen: w.address("kms", w.options.KMSListen), Handler: front.Handler()},
-		serve.Endpoint{Name: "kms-tls", Listen: w.address("kms-tls", sameHost(w.options.KMSListen)), TLS: kmsTLS, Handler: front.Handler()},
-		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin()})
+		serve.Endpoint{Name: "kms", Listen: w.address("kms", w.options.KMSListen), Handler: front.Handler(), Share: 20},
+		serve.Endpoint{Name: "kms-tls", Listen: w.address("kms-tls", sameHost(w.options.KMSListen)), TLS: kmsTLS, Handler: front.Handler(), Share: 20},
+		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(), Share: 5})
 	if err != nil {
 		return err
 	}
@@ -171,23 +172,19 @@ func (w *workbench) start(ctx context.Context) error {
 }
 
 func (w *workbench) openProxy(ctx context.Context) (err error) {
-	w.keys, err = w.module.Open(ctx, hsm.TokenConfig{Label: keysToken, PIN: config.Secret(w.state.KeysPIN)})
-	if err != nil {
-		return err
-	}
-	if err := w.makeExternalKey(ctx); err != nil {
+	if err := w.openKeys(ctx); err != nil {
 		return err
 	}
 	behind, err := w.openCluster(ctx)
 	if err != nil {
 		return err
 	}
-	st := proxy.Store{Credentials: w.state.Proxy.sigv4(), Token: w.keys}
+	st := proxy.Store{Credentials: allSigV4(w.state.proxyCredentials()), Token: w.keys}
 	if w.options.Quotas == "off" {
 		st.RateLimit, st.Concurrency = -1, -1
 	}
 	w.proxy, err = proxy.New(ctx, proxy.Config{
-		Stores: []proxy.Store{st}, Tokens: map[string]*hsm.Token{keysToken: w.keys},
+		Stores: []proxy.Store{st}, Tokens: map[string]*hsm.Token{w.device.token: w.keys},
 		Clusters: []proxy.Cluster{{ID: w.state.ClusterID, Handler: behind.Handler()}},
 		Faults:   w.faults, Log: w.log, Metrics: w.behind,
 	})
@@ -216,7 +213,7 @@ func (w *workbench) startProxy() error {
 		return err
 	}
 	w.proxies, err = serve.Start(serve.Endpoint{
-		Name: "proxy", Listen: w.address("proxy", w.options.ProxyListen), TLS: tls, Handler: w.proxy.Handler(),
+		Name: "proxy", Listen: w.address("proxy", w.options.ProxyListen), TLS: tls, Handler: w.proxy.Handler(), Share: 20,
 	})
 	if err != nil {
 		return err

@@ -55,16 +55,16 @@ func run(ctx context.Context, file string, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, front.Close()) }()
 
-	endpoints := []serve.Endpoint{{Name: "kms", Listen: f.Listen, Handler: front.Handler()}}
+	endpoints := []serve.Endpoint{{Name: "kms", Listen: f.Listen, Handler: front.Handler(), Share: 30}}
 	if f.TLS != nil {
 		config, err := certs.EndpointConfig(certs.ServerTLS{CertFile: f.TLS.Cert, KeyFile: f.TLS.Key})
 		if err != nil {
 			return err
 		}
-		endpoints = append(endpoints, serve.Endpoint{Name: "kms-tls", Listen: f.TLS.Listen, TLS: config, Handler: front.Handler()})
+		endpoints = append(endpoints, serve.Endpoint{Name: "kms-tls", Listen: f.TLS.Listen, TLS: config, Handler: front.Handler(), Share: 30})
 	}
 	if f.OperationsListen != "" {
-		endpoints = append(endpoints, serve.Endpoint{Name: "operations", Listen: f.OperationsListen, Handler: registry.Handler()})
+		endpoints = append(endpoints, serve.Endpoint{Name: "operations", Listen: f.OperationsListen, Handler: registry.Handler(), Share: 5})
 	}
 	group, err := serve.Start(endpoints...)
 	if err != nil {

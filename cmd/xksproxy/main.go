@@ -41,10 +41,10 @@ func check(file string) error {
 }
 
 func serveProxy(ctx context.Context, file string, log *slog.Logger) error {
-	f, err := proxy.LoadFile(file)
+	f, sources, err := proxy.LoadChanged(file, nil)
 	if err != nil {
 		return err
 	}
-	p := &process{file: f, path: file, log: log, registry: metrics.New("xksproxy", metrics.Version())}
+	p := &process{file: f, reloader: newReloader(file, f, sources), log: log, registry: metrics.New("xksproxy", metrics.Version())}
 	return errors.Join(p.run(ctx), p.close())
 }

@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"hyok/certs"
@@ -28,13 +24,14 @@ const drain = 4 * time.Second
 
 // A process is the proxy that a file describes, while it runs.
 type process struct {
-	file     *proxy.File
-	path     string
+	file     *proxy.File // at the start
+	reloader *reloader
 	log      *slog.Logger
 	registry *metrics.Registry
 
 	faults *fault.Set
 	server *proxy.Server
+	tls    listenerTLS
 	group  *serve.Group
 }
 
@@ -50,13 +47,15 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	config, err := p.tls()
+	p.tls.report = p.reportCertificate
+	endTLS, err := p.tls.prepare(p.file.TLS)
 	if err != nil {
 		return err
 	}
-	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: config, Handler: p.server.Handler()}}
+	endTLS(true)
+	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: p.tls.config(), Handler: p.server.Handler(), Share: 70}}
 	if p.file.MetricsListen != "" {
-		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: p.file.MetricsListen, Handler: p.operations()})
+		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: p.file.MetricsListen, Handler: p.operations(), Share: 5})
 	}
 	if p.group, err = serve.Start(endpoints...); err != nil {
 		return err
@@ -67,38 +66,6 @@ func (p *process) run(ctx context.Context) (err error) {
 	p.tell(systemd.Ready)
 	go p.feedWatchdog(ctx)
 	return p.untilEnd(ctx)
-}
-
-// untilEnd reloads on SIGHUP until ctx ends or a listener fails.
-func (p *process) untilEnd(ctx context.Context) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	ended := make(chan error, 1)
-	go func() { ended <- p.group.Wait(ctx) }()
-	for {
-		select {
-		case err := <-ended:
-			return err
-		case <-hangup:
-			p.reload()
-		}
-	}
-}
-
-// reload takes over the stores of the file, or keeps what there is.
-func (p *process) reload() {
-	p.tell(systemd.Reloading)
-	defer p.tell(systemd.Ready)
-	f, err := proxy.LoadFile(p.path)
-	if err == nil {
-		err = p.server.Reload(f)
-	}
-	if err != nil {
-		p.log.Error("the configuration was not reloaded", "cause", err)
-		return
-	}
-	p.log.Info("the key stores were reloaded", "file", p.path)
 }
 
 // close drains the listeners and closes the device.
@@ -113,35 +80,6 @@ func (p *process) close() error {
 		errs = append(errs, p.server.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func (p *process) tls() (*tls.Config, error) {
-	c, err := serverTLS(p.file.TLS)
-	if err != nil {
-		return nil, err
-	}
-	c.Watch.Report = func(leaf *x509.Certificate, err error) {
-		if err != nil {
-			p.log.Error("the new certificate is not used", "cause", err)
-			return
-		}
-		p.log.Info("the certificate was replaced", "not_after", leaf.NotAfter)
-	}
-	return certs.ServerConfig(c)
-}
-
-// serverTLS reads the authorities of client certificates.
-func serverTLS(f proxy.FileTLS) (certs.ServerTLS, error) {
-	c := certs.ServerTLS{CertFile: f.Cert, KeyFile: f.Key, ClientNames: f.ClientNames}
-	if f.ClientCA == "" {
-		return c, nil
-	}
-	pool, err := certs.LoadPool(f.ClientCA)
-	if err != nil {
-		return c, fmt.Errorf("reading client_ca: %w", err)
-	}
-	c.ClientCA = pool
-	return c, nil
 }
 
 // checkFiles checks what the files that the configuration names hold, as far as

@@ -89,20 +89,29 @@ func (e *Error) Unwrap() error { return e.Err }
 // calls Validate when it is a Validator. Variables come from the environment. The
 // error is an *Error; after one, into may be partly filled.
 func Load(path string, into any) error {
+	_, err := LoadSources(path, into)
+	return err
+}
+
+func readFile(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
-	if err != nil {
-		msg := err.Error()
-		if pe, ok := errors.AsType[*os.PathError](err); ok {
-			msg = pe.Err.Error()
-		}
-		return &Error{File: path, Msg: "cannot read this file: " + msg + "; check its path and permissions", Err: err}
+	if err == nil {
+		return data, nil
 	}
-	return Parse(path, data, os.LookupEnv, into)
+	msg := err.Error()
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		msg = pe.Err.Error()
+	}
+	return nil, &Error{File: path, Msg: "cannot read this file: " + msg + "; check its path and permissions", Err: err}
 }
 
 // Parse does what Load does with data read already: name stands for the file in
 // errors, getenv for the environment (nil: no variable is set).
 func Parse(name string, data []byte, getenv func(string) (string, bool), into any) error {
+	return parse(name, data, getenv, into, nil)
+}
+
+func parse(name string, data []byte, getenv func(string) (string, bool), into any, sources *Sources) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
 		return &Error{File: name, Msg: fmt.Sprintf("cannot be read into a %T; give a pointer", into)}
@@ -110,7 +119,7 @@ func Parse(name string, data []byte, getenv func(string) (string, bool), into an
 	if getenv == nil {
 		getenv = func(string) (string, bool) { return "", false }
 	}
-	d := &document{file: name, getenv: getenv, expanded: make(map[*yaml.Node]bool)}
+	d := &document{file: name, getenv: getenv, sources: sources, expanded: make(map[*yaml.Node]bool)}
 	root, err := d.parse(data)
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 type document struct {
 	file   string
 	getenv func(string) (string, bool)
+	// sources notes the files that secrets are read from; nil: nobody asked.
+	sources *Sources
 	// expanded holds the scalars that had a variable: they are text, whatever
 	// the variable's value looks like, but a number may be read from them.
 	expanded map[*yaml.Node]bool

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -50,12 +51,17 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // A SecretSource is a configuration value that says where a secret comes from:
 //
-//	pin: "1234"               # the secret itself, perhaps from ${VAR}
-//	pin: {file: /run/pin}     # SecretFromFile
-//	pin: {env: HSM_PIN}       # an environment variable, which must be set
+//	pin: "1234"                # the secret itself, perhaps from ${VAR}
+//	pin: {file: /run/pin}      # SecretFromFile
+//	pin: {env: HSM_PIN}        # an environment variable, which must be set
+//	pin: {command: [get, pin]} # SecretFromCommand
 //
-// It is read once, with the configuration. The zero value holds no secret.
+// It is read once, with the configuration; a command is run by Load, and refused
+// by Parse. The zero value holds no secret.
 type SecretSource struct{ Secret }
+
+// secretForms is said where a secret is given in another way.
+const secretForms = "the secret, {file: PATH}, {env: NAME} or {command: [PROGRAM, ARGUMENT…]}"
 
 func (s *SecretSource) fromNode(d *document, n *yaml.Node, path string) error {
 	if n.Kind == yaml.ScalarNode {
@@ -63,23 +69,32 @@ func (s *SecretSource) fromNode(d *document, n *yaml.Node, path string) error {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return d.wrongType(n, path, "the secret, {file: PATH} or {env: NAME}")
+		return d.wrongType(n, path, secretForms)
 	}
-	var from struct{ File, Env string }
+	var from struct {
+		File, Env string
+		Command   []string
+	}
 	if err := d.decodeStruct(n, reflect.ValueOf(&from).Elem(), path); err != nil {
 		return err
 	}
+	if len(n.Content) != 2 {
+		return d.because(n, path, errors.New("give "+secretForms+": exactly one of them"))
+	}
 	var err error
-	switch {
-	case (from.File == "") == (from.Env == ""):
-		err = errors.New("give the secret, {file: PATH} or {env: NAME}: exactly one of them")
-	case from.File != "":
+	switch kind := n.Content[0].Value; {
+	case kind == "file":
+		d.sources.Add(from.File)
 		s.Secret, err = SecretFromFile(from.File)
-	default:
+	case kind == "env":
 		value, ok := d.getenv(from.Env)
 		if s.Secret = Secret(value); !ok {
 			err = fmt.Errorf("environment variable %s is not set; set it", from.Env)
 		}
+	case d.sources == nil: // text from anywhere must not start programs
+		err = errors.New("a command is only run for a file that was loaded; give the secret in another way")
+	default:
+		s.Secret, err = SecretFromCommand(context.Background(), from.Command...)
 	}
 	return d.because(n, path, err)
 }

@@ -98,9 +98,9 @@ func TestSecretSource(t *testing.T) {
 		{"an empty file", "pin: {file: DIR/empty}", "", "s.yaml:1: pin: secret file " + dir + "/empty is empty; write the secret into it"},
 		{"a file that is too large", "pin: {file: DIR/huge}", "", "s.yaml:1: pin: secret file " + dir + "/huge holds more than 65536 bytes; give the file with the secret alone"},
 		{"an unset variable", "\npin: {env: NONE}", "", "s.yaml:2: pin: environment variable NONE is not set; set it"},
-		{"two sources", "pin: {file: a, env: b}", "", "s.yaml:1: pin: give the secret, {file: PATH} or {env: NAME}: exactly one of them"},
-		{"no source", "pin: {}", "", "s.yaml:1: pin: give the secret, {file: PATH} or {env: NAME}: exactly one of them"},
-		{"a list", "pin: [" + pin + "]", "", "s.yaml:1: pin: want the secret, {file: PATH} or {env: NAME}, not a list"},
+		{"two sources", "pin: {file: a, env: b}", "", "s.yaml:1: pin: give the secret, {file: PATH}, {env: NAME} or {command: [PROGRAM, ARGUMENT…]}: exactly one of them"},
+		{"no source", "pin: {}", "", "s.yaml:1: pin: give the secret, {file: PATH}, {env: NAME} or {command: [PROGRAM, ARGUMENT…]}: exactly one of them"},
+		{"a list", "pin: [" + pin + "]", "", "s.yaml:1: pin: want the secret, {file: PATH}, {env: NAME} or {command: [PROGRAM, ARGUMENT…]}, not a list"},
 		{"an unknown source", "pin: {fil: a}", "", `s.yaml:1: unknown key "fil" in pin; did you mean "file"?`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,7 +1,8 @@
 // Package serve runs a program's HTTP listeners together.
 //
 // All of them listen before one is served, so that a port that is taken stops
-// the start. At the end none accepts more, requests under way are drained for a
+// the start. Each has at most its share of the process's descriptors as
+// connections. At the end none accepts more, requests under way are drained for a
 // time, and what is left then is cut.
 package serve
 
@@ -36,6 +37,12 @@ type Endpoint struct {
 	Listen  string // host:port; port 0: a free one
 	TLS     *tls.Config
 	Handler http.Handler
+	// Share is how much of the descriptors that the process may open
+	// (RLIMIT_NOFILE) the connections may take, in percent; 0: 10. Further
+	// connections wait. The shares of a process must leave descriptors for its
+	// files: SoftHSM opens one for each use of a key, and loses the key when it
+	// cannot.
+	Share int
 }
 
 // What a client may take and send. Bodies have limits of their own.
@@ -62,7 +69,7 @@ func Start(endpoints ...Endpoint) (*Group, error) {
 			g.closeListeners()
 			return nil, fmt.Errorf("listening for %s on %s: %w; choose another address or end the program that has it", e.Name, e.Listen, err)
 		}
-		g.listeners[e.Name] = l
+		g.listeners[e.Name] = limitConnections(l, connections(e.Share))
 	}
 	for _, e := range endpoints {
 		g.serve(e, g.listeners[e.Name])

@@ -120,11 +120,14 @@ func (c *Cluster) random(ctx context.Context, in *xks.ClusterRandomRequest) (*xk
 	if in.NumberOfBytes < 1 || in.NumberOfBytes > xks.ClusterMaxRandom {
 		return nil, refuse(xks.ClusterInvalidRequest, "numberOfBytes must be 1 to 1024")
 	}
-	if !c.token.LoggedIn() {
-		return nil, hsm.ErrNotLoggedIn
+	b, err := c.token.Random(ctx, in.NumberOfBytes) // which needs no login on most devices
+	if err == nil && !c.token.LoggedIn() {
+		err = hsm.ErrNotLoggedIn
 	}
-	b, err := c.token.Random(ctx, in.NumberOfBytes)
-	return &xks.ClusterRandomResponse{Bytes: b}, err
+	if err != nil {
+		return nil, err
+	}
+	return &xks.ClusterRandomResponse{Bytes: b}, nil
 }
 
 func (c *Cluster) encrypt(ctx context.Context, in *xks.ClusterEncryptRequest) (*xks.ClusterSealed, error) {
