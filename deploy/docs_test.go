@@ -64,7 +64,27 @@ func exported(t *testing.T) map[string]bool {
 			names[m[1]] = true
 		}
 	}
+	commandsOwn(t, names)
 	return names
+}
+
+// commandsOwn adds the metrics that the command registers beside the server's:
+// nothing can import it, so its source is read.
+func commandsOwn(t *testing.T, names map[string]bool) {
+	t.Helper()
+	files, err := filepath.Glob("../cmd/xksproxy/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`Name:\s+"(xks_\w+)"`).FindAllStringSubmatch(string(b), -1) {
+			names["hyok_"+m[1]] = true
+		}
+	}
 }
 
 func TestOperateTellsOfEachMetricAndOfNoOther(t *testing.T) {

@@ -53,7 +53,7 @@ func TestTheUnitIsHardened(t *testing.T) {
 		{"Service.PrivateTmp", "yes"},
 		{"Service.MemoryDenyWriteExecute", "yes"},
 		{"Service.CapabilityBoundingSet", "CAP_NET_BIND_SERVICE"},
-		{"Service.ReadWritePaths", "/var/lib/xksproxy"},
+		{"Service.ReadWritePaths", "/var/lib/xksproxy /var/log/xksproxy"},
 		{"Service.SystemCallFilter", "@system-service"},
 		{"Service.LimitCORE", "0"}, // keys and PINs must not be dumped
 		{"Service.User", "xksproxy"},

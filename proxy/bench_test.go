@@ -4,9 +4,13 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"testing"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"hyok/proxy"
+	"hyok/proxy/audit"
 	"hyok/proxy/xks"
 )
 
@@ -14,8 +18,33 @@ import (
 // client, HTTPS and two calls of the device, all in this process.
 //
 //	go test ./proxy -run '^$' -bench Encrypt -cpu 2
-func BenchmarkEncrypt(b *testing.B) {
+func BenchmarkEncrypt(b *testing.B) { benchmarkEncrypt(b, func(*proxy.Config) {}) }
+
+// BenchmarkEncryptAudited has an audit log on the disk of temporary files.
+func BenchmarkEncryptAudited(b *testing.B) {
+	log, err := audit.Open(audit.Config{Path: filepath.Join(b.TempDir(), "audit.jsonl")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = log.Close() })
+	benchmarkEncrypt(b, func(c *proxy.Config) { c.Audit = log })
+}
+
+// BenchmarkEncryptTraced makes spans, in batches, for nobody.
+func BenchmarkEncryptTraced(b *testing.B) {
+	traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(nowhere{}))
+	b.Cleanup(func() { _ = traces.Shutdown(context.Background()) })
+	benchmarkEncrypt(b, func(c *proxy.Config) { c.Tracer = traces.Tracer("bench") })
+}
+
+type nowhere struct{}
+
+func (nowhere) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
+func (nowhere) Shutdown(context.Context) error                             { return nil }
+
+func benchmarkEncrypt(b *testing.B, change func(*proxy.Config)) {
 	r := newRig(b, func(c *proxy.Config) {
+		change(c)
 		c.Stores[0].Concurrency = -1
 		c.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))
 	})

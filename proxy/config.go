@@ -7,10 +7,13 @@ import (
 	"regexp"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/hsm"
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
+	"hyok/proxy/audit"
 	"hyok/proxy/xks"
 )
 
@@ -28,6 +31,16 @@ type Config struct {
 	// Log gets one line a request, at level Info, and at Warn when the answer
 	// counts against the proxy's reliability; nil: nothing is logged.
 	Log *slog.Logger
+	// LogSample is every how many successes one is at level Info, the others at
+	// Debug; 0: 1.
+	LogSample int
+	// Tracer makes a span for each request, with children for the time that the
+	// device took; nil: none.
+	Tracer trace.Tracer
+	// Audit gets a line for each request whose signature was verified, before the
+	// answer; when it cannot have it, the request fails. Nil: none. It stays the
+	// caller's to close.
+	Audit *audit.Log
 	// Metrics gets the metrics; nil: a registry of the Server's own.
 	Metrics *metrics.Registry
 	// Now checks the dates of signatures; nil: time.Now.
@@ -40,6 +53,9 @@ type Store struct {
 	PathPrefix string
 	// Credentials that may sign, at least one; two while one is being replaced.
 	Credentials []sigv4.Credential
+	// CredentialSince says when a credential was made, by access key ID, for the
+	// metric of its age; not there: since the Server first accepted it.
+	CredentialSince map[string]time.Time
 	// Regions that may be in a signature; nil: any.
 	Regions []string
 	// Token holds the external keys.

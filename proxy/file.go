@@ -21,6 +21,23 @@ type File struct {
 	InjectFaults     bool          `yaml:"inject_faults"`
 	SimulateClusters bool          `yaml:"simulate_clusters"`
 	Clusters         []FileCluster `yaml:"clusters"`
+	Audit            FileAudit     `yaml:"audit"`
+	Log              FileLog       `yaml:"log"`
+	Tracing          FileTracing   `yaml:"tracing"`
+	// DrainDelay is how long the proxy goes on, not ready, when it is to end; 0: not.
+	DrainDelay time.Duration `yaml:"drain_delay"`
+	// Pprof serves profiles on MetricsListen, which must be loopback.
+	Pprof bool `yaml:"pprof"`
+}
+
+// FileLog says what is logged of requests.
+type FileLog struct {
+	Sample int `yaml:"sample"` // every how many successes; 0: 1
+}
+
+// FileTracing says where traces go.
+type FileTracing struct {
+	Endpoint string `yaml:"endpoint"` // OTLP over HTTP; empty: nowhere
 }
 
 // FileTLS is the certificate shown, and what is asked of clients.
@@ -67,6 +84,7 @@ type FileStore struct {
 type FileCredential struct {
 	AccessKeyID string              `yaml:"access_key_id"`
 	Secret      config.SecretSource `yaml:"secret"`
+	Since       Date                `yaml:"since"` // when it was made; zero: not known
 }
 
 // FileKey is an external key.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"time"
 
 	"hyok/internal/config"
@@ -47,7 +48,11 @@ func (f *File) Validate() error {
 		each("tokens", f.Tokens, func(t FileToken) error { return t.validate(tokens, modules) }),
 		notEmpty("stores", len(f.Stores)),
 		each("stores", f.Stores, func(s FileStore) error { return s.validate(prefixes, tokens) }),
-		f.validateClusters(modules))
+		f.validateClusters(modules),
+		config.At("audit", f.Audit.validate()),
+		config.At("log", notNegative("sample", f.Log.Sample)),
+		notNegative("drain_delay", f.DrainDelay),
+		config.At("tracing", f.Tracing.validate()))
 }
 
 func (f *File) validateMetrics() error {
@@ -55,16 +60,27 @@ func (f *File) validateMetrics() error {
 		if f.InjectFaults {
 			return fieldError("inject_faults", "needs metrics_listen, where faults are set")
 		}
+		if f.Pprof {
+			return fieldError("pprof", "needs metrics_listen, where profiles are served")
+		}
 		return nil
 	}
 	if err := checkListen("metrics_listen", f.MetricsListen); err != nil {
 		return err
 	}
-	host, _, _ := net.SplitHostPort(f.MetricsListen)
-	if ip := net.ParseIP(host); f.InjectFaults && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	switch loopback := isLoopback(f.MetricsListen); {
+	case f.InjectFaults && !loopback:
 		return fieldError("metrics_listen", "must be a loopback address while inject_faults is true, since anybody who reaches it could stop the proxy")
+	case f.Pprof && !loopback:
+		return fieldError("pprof", "needs a loopback address as metrics_listen, since profiles show the memory of the proxy and slow it down")
 	}
 	return nil
+}
+
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (f *File) validateClusters(modules names) error {
@@ -73,6 +89,17 @@ func (f *File) validateClusters(modules names) error {
 	}
 	ids := names{}
 	return each("clusters", f.Clusters, func(c FileCluster) error { return c.validate(ids, modules) })
+}
+
+func (t FileTracing) validate() error {
+	if t.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(t.Endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fieldError("endpoint", "must be the http or https URL of an OTLP receiver, such as http://127.0.0.1:4318")
+	}
+	return nil
 }
 
 func checkListen(key, address string) error {
@@ -201,6 +228,11 @@ func (c FileCluster) validate(all, modules names) error {
 	}
 	if c.TrustAnchor == "" {
 		return fieldError("trust_anchor", "must be the path of customerCA.crt")
+	}
+	for i, cred := range c.Credentials {
+		if !cred.Since.IsZero() {
+			return fieldError(fmt.Sprintf("credentials.%d.since", i), "is for credentials of stores, whose age is a metric; leave it out")
+		}
 	}
 	return first(all.add("id", c.ID), modules.refer("module", c.Module), validateCredentials(c.Credentials))
 }

@@ -17,7 +17,7 @@ func environment(name string) (string, bool) {
 	switch name {
 	case "XKSPROXY_PIN":
 		return "1234", true
-	case "XKSPROXY_SECRET", "XKSPROXY_CLUSTER_SECRET":
+	case "XKSPROXY_SECRET", "XKSPROXY_CLUSTER_SECRET", "XKSPROXY_AUDIT_KEY":
 		return strings.Repeat("secret/", 7), true
 	}
 	return "", false
@@ -65,7 +65,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"prefix", "path_prefix: /tenant-1", "path_prefix: tenant-1/", "", "slash"},
 		{"access key ID", "ABCDEFGHIJKLMNOPQRSTUVWX", "abc", "", "A-Z 2-7"},
 		{"secret", "secret: {env: XKSPROXY_SECRET}", "secret: hushhush", "", "43 to 64"},
-		{"no credential", "credentials:\n      - access_key_id: ABCDEFGHIJKLMNOPQRSTUVWX\n        secret: {env: XKSPROXY_SECRET}", "credentials: []", "", "at least one"},
+		{"no credential", "credentials:\n      - access_key_id: ABCDEFGHIJKLMNOPQRSTUVWX\n        secret: {env: XKSPROXY_SECRET}\n        # The day it was made, for the metric of its age. Left out: the age counts\n        # from when this process first accepted it.\n        since: 2026-07-14", "credentials: []", "", "at least one"},
 		{"key ID", "id: orders-2026", "id: orders/2026", "", "A-Z a-z"},
 		{"one key ID twice", "id: payroll", "id: orders-2026", "", "another entry"},
 		{"sample metadata", "metadata_b64: a2V5X3ZlcnNpb249MQ==", "metadata_b64: '?'", "", "standard base64"},
@@ -75,6 +75,14 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"list and all keys", "all_keys: false", "all_keys: true", "", "contradicts"},
 		{"deadline without unit", "deadline: 200ms", "deadline: 200", "", "unit"},
 		{"clusters without the switch", "simulate_clusters: true\n", "simulate_clusters: false\n", "clusters:\n  - id", "simulate_clusters: true"},
+		{"since", "since: 2026-07-14", "since: 14 July", "", "such as 2026-07-14"},
+		{"drain", "drain_delay: 0s", "drain_delay: -1s", "", "negative"},
+		{"traces", "endpoint: http://127.0.0.1:4318", "endpoint: 127.0.0.1:4318", "", "URL"},
+		{"traces with a password", "endpoint: http://127.0.0.1:4318", "endpoint: http://a:hush@127.0.0.1:4318", "", "URL"},
+		{"sample", "sample: 1", "sample: -1", "", "negative"},
+		{"no audit file", "file: /var/log/xksproxy/audit.jsonl", "file: ''", "", "path of the audit log"},
+		{"audit size", "max_size: 104857600", "max_size: -1", "", "negative"},
+		{"audit key", "key: {env: XKSPROXY_AUDIT_KEY}", "key: hushhush", "", "at least 32"},
 		{"cluster ID", "id: cluster-2abcdefghij", "id: ../x", "", "cluster-"},
 	} {
 		t.Run(row.what, func(t *testing.T) {
@@ -109,6 +117,20 @@ func TestFaultsNeedALoopbackAddress(t *testing.T) {
 		var f proxy.File
 		err := config.Parse("x.yaml", []byte(strings.Replace(text, "127.0.0.1:9464", address, 1)), environment, &f)
 		if (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// Profiles are for the machine itself alone; the error stands in the switch's line.
+func TestProfilesNeedALoopbackAddress(t *testing.T) {
+	text := strings.Replace(readReference(t), "pprof: false", "pprof: true", 1)
+	line := 1 + strings.Count(text[:strings.Index(text, "pprof: true")], "\n")
+	for address, ok := range map[string]bool{"127.0.0.1:9464": true, "0.0.0.0:9464": false, "''": false} {
+		var f proxy.File
+		err := config.Parse("x.yaml", []byte(strings.Replace(text, "127.0.0.1:9464", address, 1)), environment, &f)
+		var ce *config.Error
+		if (err == nil) != ok || err != nil && (!errors.As(err, &ce) || ce.Line != line) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

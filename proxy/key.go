@@ -59,7 +59,11 @@ func (x *exchange) describe(label string) (hsm.Key, error) {
 }
 
 // timeHSM adds the time since start to what the device has taken.
-func (x *exchange) timeHSM(start time.Time) { x.hsmTime += time.Since(start) }
+func (x *exchange) timeHSM(start time.Time) {
+	end := time.Now()
+	x.hsmTime += end.Sub(start)
+	x.traceDevice(start, end)
+}
 
 // getKeyMetadata serves GetKeyMetadata (XKS facts 57 to 60).
 func (x *exchange) getKeyMetadata() *refusal {

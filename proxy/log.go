@@ -43,6 +43,8 @@ func (x *exchange) logAccess(outcome string, f *refusal) {
 		if f.Name.Retryable() && outcome != outcomeGone {
 			level = slog.LevelWarn
 		}
+	} else if outcome == outcomeOK && x.sample > 1 && x.logged.Add(1)%x.sample != 1 {
+		level = slog.LevelDebug
 	}
 	if !x.log.Enabled(x.r.Context(), level) {
 		return

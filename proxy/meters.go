@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,9 +11,10 @@ import (
 
 // meters are the metrics of a Server.
 type meters struct {
-	requests *metrics.Requests
-	hsm      *prometheus.HistogramVec
-	up       *prometheus.GaugeVec
+	requests  *metrics.Requests
+	hsm       *prometheus.HistogramVec
+	up        *prometheus.GaugeVec
+	unwritten prometheus.Counter
 }
 
 // hsmBuckets are in seconds: from one call of a local device to the deadline.
@@ -33,7 +35,12 @@ func newMeters(r *metrics.Registry) *meters {
 			Help:      "1 when the last health check of the device's token went well, else 0.",
 		}, []string{"token"}),
 	}
-	r.Prometheus().MustRegister(m.hsm, m.up)
+	m.unwritten = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "hyok",
+		Name:      "xks_audit_failures_total",
+		Help:      "Requests that failed since the audit log could not take them.",
+	})
+	r.Prometheus().MustRegister(m.hsm, m.up, m.unwritten)
 	return m
 }
 
@@ -46,16 +53,16 @@ type meter struct {
 
 // forStore makes a store's meters by operation.
 func (m *meters) forStore(pathPrefix string) map[string]*meter {
-	name := pathPrefix
-	if name == "" {
-		name = "/"
-	}
+	name := storeLabel(pathPrefix)
 	all := make(map[string]*meter, len(operations))
 	for _, op := range operations {
 		all[op.name] = &meter{m.requests, name, op.name, m.hsm.WithLabelValues(name, op.name)}
 	}
 	return all
 }
+
+// storeLabel is what metrics call a store.
+func storeLabel(pathPrefix string) string { return cmp.Or(pathPrefix, "/") }
 
 // begin counts a request that starts; the function returned ends it.
 func (m *meter) begin() func(outcome string, hsmTime time.Duration) {

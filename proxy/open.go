@@ -9,9 +9,12 @@ import (
 	"net/http"
 	"slices"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/hsm"
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
+	"hyok/proxy/audit"
 )
 
 // Parts are what a Server shares with the program around it.
@@ -19,6 +22,7 @@ type Parts struct {
 	Log     *slog.Logger      // nil: nothing is logged
 	Metrics *metrics.Registry // nil: a registry of the Server's own
 	Faults  *fault.Set        // nil: none
+	Tracer  trace.Tracer      // nil: no traces
 	// NewCluster makes the handler of a simulated cluster on its token; nil:
 	// clusters are refused.
 	NewCluster func(FileCluster, *hsm.Token) (http.Handler, error)
@@ -44,7 +48,13 @@ func Open(ctx context.Context, f *File, p Parts) (s *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err = New(ctx, Config{Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, Metrics: p.Metrics})
+	if d.audit, err = f.Audit.open(p.Log); err != nil {
+		return nil, err
+	}
+	s, err = New(ctx, Config{
+		Stores: stores, Tokens: d.tokens, Clusters: clusters, Faults: p.Faults, Log: p.Log, LogSample: f.Log.Sample,
+		Tracer: p.Tracer, Audit: d.audit, Metrics: p.Metrics,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -66,14 +76,28 @@ func (s *Server) Reload(f *File) error {
 	return s.SetStores(stores)
 }
 
-// devices are the modules and tokens of a file.
+// devices are the modules and tokens of a file, and its audit log.
 type devices struct {
 	modules map[string]*hsm.Module // by name
 	tokens  map[string]*hsm.Token  // by name
 	others  []*hsm.Token           // of clusters
+	audit   *audit.Log             // nil: none
+
+	observer func(token string) hsm.Observer // nil: nothing is measured
+}
+
+// observe gives the observer of a token.
+func (d *devices) observe(token string) hsm.Observer {
+	if d.observer == nil {
+		return nil
+	}
+	return d.observer(token)
 }
 
 func (d *devices) open(ctx context.Context, f *File, p Parts) error {
+	if p.Metrics != nil {
+		d.observer = NewDeviceMeter(p.Metrics).Observer
+	}
 	for _, m := range f.Modules {
 		module, err := hsm.Load(hsm.ModuleConfig{Path: m.Path, Reserved: m.Reserved, Faults: p.Faults, Log: p.Log})
 		if err != nil {
@@ -84,6 +108,7 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	for _, t := range f.Tokens {
 		token, err := d.module(t.Module).Open(ctx, hsm.TokenConfig{
 			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Workers: t.Workers, Wait: t.Wait,
+			Observe: d.observe(t.Name),
 		})
 		if err != nil {
 			return fmt.Errorf("token %q: %w", t.Name, err)
@@ -115,8 +140,8 @@ func (d *devices) stores(f *File) ([]Store, error) {
 			return nil, fmt.Errorf("token %q cannot be added without a restart", c.Token)
 		}
 		stores[i] = Store{
-			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), Regions: slices.Clone(c.Regions),
-			Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
+			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), CredentialSince: c.since(),
+			Regions: slices.Clone(c.Regions), Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
 			Deadline: c.Deadline, Disabled: c.Disabled,
 		}
 	}
@@ -141,7 +166,7 @@ func (d *devices) clusters(ctx context.Context, f *File, p Parts) ([]Cluster, er
 		if p.NewCluster == nil {
 			return nil, errors.New("clusters cannot be simulated here")
 		}
-		token, err := d.module(c.Module).Open(ctx, hsm.TokenConfig{Serial: c.Serial, Label: c.Label})
+		token, err := d.module(c.Module).Open(ctx, hsm.TokenConfig{Serial: c.Serial, Label: c.Label, Observe: d.observe(c.ID)})
 		if err != nil {
 			return nil, fmt.Errorf("token of %s: %w", c.ID, err)
 		}
@@ -157,6 +182,9 @@ func (d *devices) clusters(ctx context.Context, f *File, p Parts) ([]Cluster, er
 
 func (d *devices) close() error {
 	var errs []error
+	if d.audit != nil {
+		errs = append(errs, d.audit.Close())
+	}
 	for _, t := range d.tokens {
 		errs = append(errs, t.Close())
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"go.opentelemetry.io/otel/trace"
 
 	"hyok/internal/fault"
 	"hyok/proxy/xks"
@@ -57,6 +58,9 @@ type exchange struct {
 	signer   string // access key ID, once the signature was verified
 	metadata xks.RequestMetadata
 	hsmTime  time.Duration
+
+	traced context.Context // of span
+	span   trace.Span      // nil: not traced
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -88,14 +92,22 @@ func (s *Server) serve(st *store, op *operation) http.HandlerFunc {
 			return
 		}
 		end := meter.begin()
+		x.beginTrace()
 		var refused *refusal
 		outcome := outcomeAborted // unless run returns
 		defer func() {
+			if outcome == outcomeAborted {
+				_ = x.record(outcome) // there is no answer to fail
+			}
 			end(outcome, x.hsmTime)
 			x.logAccess(outcome, refused)
+			x.endTrace(outcome, refused)
 		}()
 		refused = x.run()
 		outcome = x.outcome(refused)
+		if f := x.record(outcome); f != nil {
+			refused, outcome = f, x.outcome(f)
+		}
 		if refused == nil {
 			writeJSON(w, http.StatusOK, x.out)
 		} else {

@@ -23,10 +23,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/hsm"
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
+	"hyok/proxy/audit"
 )
 
 // A Server serves key stores. Its methods are safe for concurrent use.
@@ -34,6 +37,10 @@ type Server struct {
 	clusters []Cluster
 	faults   *fault.Set
 	log      *slog.Logger
+	auditLog *audit.Log   // nil: none
+	tracer   trace.Tracer // nil: none
+	sample   int64        // every how many successes are logged at Info
+	logged   atomic.Int64
 	now      func() time.Time
 	registry *metrics.Registry
 	meters   *meters
@@ -56,6 +63,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		clusters: slices.Clone(c.Clusters),
 		faults:   c.Faults,
 		log:      c.Log,
+		auditLog: c.Audit,
+		tracer:   c.Tracer,
+		sample:   int64(max(1, c.LogSample)),
 		now:      c.Now,
 		registry: c.Metrics,
 
@@ -82,6 +92,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		s.cancel()
 		return nil, err
 	}
+	s.registry.Prometheus().MustRegister(credentialAges{s})
 	return s, nil
 }
 

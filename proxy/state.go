@@ -27,10 +27,11 @@ type state struct {
 type store struct {
 	Store
 	verifier *sigv4.Verifier
-	secrets  map[string]string // by access key ID
-	limits   *limits           // outlives the state
-	monitor  *monitor          // outlives the state
-	meters   map[string]*meter // by operation
+	secrets  map[string]string    // by access key ID
+	since    map[string]time.Time // of credentials, by access key ID
+	limits   *limits              // outlives the state
+	monitor  *monitor             // outlives the state
+	meters   map[string]*meter    // by operation
 
 	deadline    time.Duration
 	concurrency int64
@@ -70,6 +71,7 @@ func (s *Server) newStore(c Store, old *state, monitors map[*hsm.Token]*monitor)
 	one := &store{
 		Store:       c,
 		secrets:     make(map[string]string, len(c.Credentials)),
+		since:       s.credentialsSince(c, old),
 		meters:      s.meters.forStore(c.PathPrefix),
 		deadline:    cmp.Or(c.Deadline, DefaultDeadline),
 		concurrency: int64(cmp.Or(c.Concurrency, DefaultConcurrency)),

@@ -61,7 +61,8 @@ func (w *workbench) openKeys(ctx context.Context) (err error) {
 		}
 		w.onClose(module.Close)
 	}
-	if w.keys, err = module.Open(ctx, hsm.TokenConfig{Label: w.device.token, PIN: w.device.pin}); err != nil {
+	if w.keys, err = module.Open(ctx, hsm.TokenConfig{
+		Label: w.device.token, PIN: w.device.pin, Observe: w.meter.Observer(w.device.token)}); err != nil {
 		return err
 	}
 	return w.makeExternalKey(ctx)

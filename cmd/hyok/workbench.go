@@ -47,7 +47,8 @@ type workbench struct {
 	clock  *clock.Movable
 	faults *fault.Set
 	front  *metrics.Registry
-	behind *metrics.Registry // the proxy's
+	meter  *proxy.DeviceMeter // of devices, in behind
+	behind *metrics.Registry  // the proxy's
 
 	module  *hsm.Module
 	device  device
@@ -172,6 +173,7 @@ func (w *workbench) start(ctx context.Context) error {
 }
 
 func (w *workbench) openProxy(ctx context.Context) (err error) {
+	w.meter = proxy.NewDeviceMeter(w.behind)
 	if err := w.openKeys(ctx); err != nil {
 		return err
 	}
@@ -232,7 +234,7 @@ func (w *workbench) stopProxy() error {
 }
 
 func (w *workbench) openCluster(ctx context.Context) (*cluster.Cluster, error) {
-	t, err := w.module.Open(ctx, hsm.TokenConfig{Label: clusterToken})
+	t, err := w.module.Open(ctx, hsm.TokenConfig{Label: clusterToken, Observe: w.meter.Observer(clusterToken)})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"hyok/hsm"
 	"hyok/internal/sigv4"
+	"hyok/proxy/audit"
 	"hyok/proxy/xks"
 	"hyok/softhsm"
 	"hyok/softhsm/softhsmtest"
@@ -39,6 +40,8 @@ stores:
     credentials: [{access_key_id: %s, secret: %s}]
     all_keys: true
     deadline: 5s
+audit: {file: audit.jsonl}
+pprof: true
 inject_faults: true
 simulate_clusters: true
 clusters:
@@ -49,15 +52,17 @@ clusters:
 type child struct {
 	*exec.Cmd
 	dir, module, keys, cluster string
+	env                        []string
 	log                        chan map[string]any // its log, line by line
 	text                       logText             // all of it
 	address                    map[string]string   // by endpoint
 }
 
-// startChild makes tokens and a key, and starts the command on them.
-func startChild(t *testing.T) *child {
+// startChild makes tokens and a key, and starts the command on them. more goes into
+// its file.
+func startChild(t *testing.T, more ...string) *child {
 	t.Helper()
-	c := &child{dir: t.TempDir(), log: make(chan map[string]any, 1000), address: map[string]string{}}
+	c := &child{dir: t.TempDir()}
 	c.keys, c.cluster = softhsmtest.Label(t), softhsmtest.Label(t)
 	tokens := softhsmtest.TestDir(t, c.keys, c.cluster)
 	var err error
@@ -69,9 +74,20 @@ func startChild(t *testing.T) *child {
 		t.Fatal(err)
 	}
 	c.configure(t, first)
+	for _, line := range more {
+		c.addLine(t, line)
+	}
+	c.env = append(os.Environ(), asDaemon+"=1", "XKSPROXY_PIN="+softhsmtest.PIN, "SOFTHSM2_CONF="+tokens.Conf())
+	c.start(t)
+	return c
+}
+
+// start starts the command, perhaps once more, and waits until it serves.
+func (c *child) start(t *testing.T) {
+	t.Helper()
 	c.Cmd = exec.Command(os.Args[0], "--config", "xksproxy.yaml")
-	c.Dir = c.dir
-	c.Env = append(os.Environ(), asDaemon+"=1", "XKSPROXY_PIN="+softhsmtest.PIN, "SOFTHSM2_CONF="+tokens.Conf())
+	c.Dir, c.Env = c.dir, c.env
+	c.log, c.address = make(chan map[string]any, 1000), map[string]string{}
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -79,25 +95,25 @@ func startChild(t *testing.T) *child {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Process.Kill() })
-	go c.readLog(stderr)
+	process, log := c.Process, c.log
+	t.Cleanup(func() { _ = process.Kill() })
+	go c.readLog(stderr, log)
 	for len(c.address) < 2 {
 		line := c.until(t, "serving")
 		c.address[line["endpoint"].(string)] = line["address"].(string)
 	}
-	return c
 }
 
-func (c *child) readLog(r io.Reader) {
-	defer close(c.log)
+func (c *child) readLog(r io.Reader, log chan<- map[string]any) {
+	defer close(log)
 	for s := bufio.NewScanner(r); s.Scan(); {
 		line := map[string]any{"msg": s.Text()}
 		_ = json.Unmarshal(s.Bytes(), &line)
 		c.text.add(s.Text())
-		if line["msg"] == "request" && len(c.log) > cap(c.log)/2 {
+		if line["msg"] == "request" && len(log) > cap(log)/2 {
 			continue // nobody reads them
 		}
-		c.log <- line
+		log <- line
 	}
 }
 
@@ -144,6 +160,19 @@ func (c *child) configure(t *testing.T, cred sigv4.Credential) {
 	}
 }
 
+// addLine adds a line to the file.
+func (c *child) addLine(t *testing.T, line string) {
+	t.Helper()
+	name := filepath.Join(c.dir, "xksproxy.yaml")
+	text, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, append(text, line+"\n"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // encrypt sends one Encrypt signed with cred.
 func (c *child) encrypt(t *testing.T, cred sigv4.Credential) error {
 	t.Helper()
@@ -177,8 +206,20 @@ func TestTheDaemonServesReloadsAndStops(t *testing.T) {
 	if _, body := c.get(t, "/metrics"); !strings.Contains(body, `outcome="ok"`) || !strings.Contains(body, "hyok_build_info") {
 		t.Errorf("/metrics lacks the request or the build")
 	}
+	for _, line := range []string{
+		"hyok_xks_certificate_expiry_days 36", `hyok_xks_credential_age_days{access_key_id="AAAAAAAAAAAAAAAAAAAA",store="/tenant"} `,
+		`hyok_hsm_calls_total{operation="Encrypt",outcome="ok",token="main"} 1`, `hyok_hsm_call_seconds_count{operation="Decrypt",token="main"} 1`,
+	} {
+		if _, body := c.get(t, "/metrics"); !strings.Contains(body, "\n"+line) {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
 	if status, body := c.get(t, "/faults"); status != http.StatusOK {
 		t.Errorf("/faults: %d %s", status, body)
+	}
+
+	if status, body := c.get(t, "/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("/debug/pprof/goroutine: %d %s", status, body)
 	}
 
 	// SIGHUP takes the new credentials over, and refuses a file that is wrong.
@@ -203,6 +244,10 @@ func TestTheDaemonServesReloadsAndStops(t *testing.T) {
 	if err := c.Wait(); err != nil || time.Since(start) > 5*time.Second {
 		t.Errorf("the end: %v after %s", err, time.Since(start))
 	}
+	// opened, two requests, closed
+	if r, err := audit.Check("", filepath.Join(c.dir, "audit.jsonl")); err != nil || r.First != 1 || r.Last != 4 {
+		t.Errorf("the audit log: %+v %v", r, err)
+	}
 }
 
 func (c *child) signal(t *testing.T, s os.Signal) {
@@ -223,5 +268,24 @@ func TestAWrongPINEndsTheStart(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || strings.Contains(string(out), "000000") || !strings.Contains(string(out), "PIN") {
 		t.Errorf("got %v: %s", err, out)
+	}
+}
+
+// A balancer that asks while the proxy ends sees that it is not ready, and what it
+// still sends is answered.
+func TestTheDaemonSaysThatItEndsBeforeItDoes(t *testing.T) {
+	c := startChild(t, "drain_delay: 2s")
+	c.signal(t, syscall.SIGTERM)
+	for ready := http.StatusOK; ready == http.StatusOK; {
+		var body string
+		if ready, body = c.get(t, "/readyz"); ready == http.StatusServiceUnavailable && body != "shutting down\n" {
+			t.Errorf("/readyz: %s", body)
+		}
+	}
+	if err := c.encrypt(t, first); err != nil {
+		t.Errorf("while it ends: %v", err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
 	}
 }

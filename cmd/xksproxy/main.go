@@ -29,6 +29,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	return daemon.Main(daemon.Program{
 		Name: "xksproxy", Description: description, Reference: reference, Check: check, Serve: serveProxy,
+		Commands: []daemon.Command{{Name: "verify-log", Help: "check the chain of an audit log.", Run: verifyLog}},
 	}, args, os.Stdout, os.Stderr)
 }
 

@@ -28,6 +28,9 @@ func TestScripts(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(e.WorkDir, "reference.yaml"), []byte(reference), 0o644); err != nil {
 				return err
 			}
+			if err := writeLogs(e.WorkDir); err != nil {
+				return err
+			}
 			return writeCertificate(e.WorkDir)
 		},
 	})

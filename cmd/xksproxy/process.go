@@ -9,6 +9,9 @@ import (
 	"os"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
 	"hyok/certs"
 	"hyok/hsm"
 	"hyok/internal/fault"
@@ -30,6 +33,8 @@ type process struct {
 	registry *metrics.Registry
 
 	faults *fault.Set
+	tracer trace.Tracer // nil: no traces
+	traces *sdktrace.TracerProvider
 	server *proxy.Server
 	tls    listenerTLS
 	group  *serve.Group
@@ -41,8 +46,11 @@ func (p *process) run(ctx context.Context) (err error) {
 		p.faults = fault.New(nil)
 		p.log.Warn("failures can be injected", "address", p.file.MetricsListen, "path", "/faults")
 	}
+	if err := p.startTracing(ctx); err != nil {
+		return err
+	}
 	p.server, err = proxy.Open(ctx, p.file, proxy.Parts{
-		Log: p.log, Metrics: p.registry, Faults: p.faults, NewCluster: p.newCluster,
+		Log: p.log, Metrics: p.registry, Faults: p.faults, NewCluster: p.newCluster, Tracer: p.tracer,
 	})
 	if err != nil {
 		return err
@@ -53,6 +61,7 @@ func (p *process) run(ctx context.Context) (err error) {
 		return err
 	}
 	endTLS(true)
+	meterCertificate(p.registry, p.tls.daysToExpiry)
 	endpoints := []serve.Endpoint{{Name: "xks", Listen: p.file.Listen, TLS: p.tls.config(), Handler: p.server.Handler(), Share: 70}}
 	if p.file.MetricsListen != "" {
 		endpoints = append(endpoints, serve.Endpoint{Name: "metrics", Listen: p.file.MetricsListen, Handler: p.operations(), Share: 5})
@@ -74,11 +83,13 @@ func (p *process) close() error {
 	if p.group != nil {
 		p.tell(systemd.Stopping)
 		p.server.Drain()
+		time.Sleep(p.file.DrainDelay) // for balancers to ask /readyz
 		errs = append(errs, p.group.Close(drain))
 	}
 	if p.server != nil {
 		errs = append(errs, p.server.Close())
 	}
+	p.endTracing()
 	return errors.Join(errs...)
 }
 
@@ -105,6 +116,9 @@ func checkFiles(f *proxy.File) error {
 func (p *process) operations() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", p.server.Operations())
+	if p.file.Pprof {
+		addProfiles(mux)
+	}
 	if p.faults != nil {
 		mux.Handle("/faults", p.faults.Handler())
 	}

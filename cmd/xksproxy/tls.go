@@ -15,7 +15,7 @@ import (
 type listenerTLS struct {
 	report  func(leaf *x509.Certificate, err error)
 	current atomic.Pointer[tls.Config]
-	watch   *certs.Reloader // of the certificate in use
+	watch   atomic.Pointer[certs.Reloader] // of the certificate in use
 }
 
 // prepare reads all that f names. Then end must be called, which puts it to use
@@ -40,13 +40,15 @@ func (l *listenerTLS) prepare(f proxy.FileTLS) (end func(use bool), err error) {
 			watch.Close()
 			return
 		}
-		if l.watch != nil {
-			l.watch.Close()
+		if old := l.watch.Swap(watch); old != nil {
+			old.Close()
 		}
-		l.watch = watch
 		l.current.Store(next)
 	}, nil
 }
+
+// daysToExpiry is of the certificate in use.
+func (l *listenerTLS) daysToExpiry() float64 { return l.watch.Load().DaysToExpiry() }
 
 // config is for the server, once something is in use. Sessions are resumed
 // across a change, if the client's certificate still satisfies.

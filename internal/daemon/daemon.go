@@ -30,6 +30,16 @@ type Program struct {
 	Check func(file string) error
 	// Serve runs the daemon until ctx ends, and returns when all is closed.
 	Serve func(ctx context.Context, file string, log *slog.Logger) error
+	// Commands may stand first on the command line, and then take it over.
+	Commands []Command
+}
+
+// A Command is something else that the program can do.
+type Command struct {
+	Name string // the word
+	Help string // one line
+	// Run gets the arguments behind the word, and gives the exit status.
+	Run func(args []string, stdout, stderr io.Writer) int
 }
 
 type command struct {
@@ -43,10 +53,15 @@ type command struct {
 // Main runs p with the arguments behind its name, and gives the exit status.
 // SIGINT and SIGTERM end it.
 func Main(p Program, args []string, stdout, stderr io.Writer) int {
+	for _, other := range p.Commands {
+		if len(args) > 0 && args[0] == other.Name {
+			return other.Run(args[1:], stdout, stderr)
+		}
+	}
 	var c command
 	exit := -1
 	parser := kong.Must(&c,
-		kong.Name(p.Name), kong.Description(p.Description),
+		kong.Name(p.Name), kong.Description(p.description()),
 		kong.Vars{"version": metrics.Version()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }))
@@ -69,6 +84,18 @@ func Main(p Program, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// description is what --help says of p.
+func (p Program) description() string {
+	text := p.Description
+	for i, c := range p.Commands {
+		if i == 0 {
+			text += "\n\nCommands, each with a --help of its own:"
+		}
+		text += fmt.Sprintf("\n  %s %s: %s", p.Name, c.Name, c.Help)
+	}
+	return text
 }
 
 func (c *command) run(p Program, stdout, stderr io.Writer) error {

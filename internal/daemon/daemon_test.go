@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -19,6 +21,10 @@ func program(fail error) daemon.Program {
 			log.Info("serving", "file", file)
 			return fail
 		},
+		Commands: []daemon.Command{{Name: "other", Help: "does else.", Run: func(args []string, stdout, stderr io.Writer) int {
+			fmt.Fprint(stdout, args)
+			return 7
+		}}},
 	}
 }
 
@@ -40,6 +46,9 @@ func TestExitStatusAndOutput(t *testing.T) {
 		"failed":             {[]string{"--config", "f"}, broken, 1, "", "prog: first line; second line"},
 		"quiet":              {[]string{"--config", "f", "--log-level", "error"}, nil, 0, "", ""},
 		"help":               {[]string{"--help"}, nil, 0, "A program.", ""},
+		"commands in help":   {[]string{"--help"}, nil, 0, "prog other: does else.", ""},
+		"a command":          {[]string{"other", "--config", "x"}, nil, 7, "[--config x]", ""},
+		"a command behind":   {[]string{"--config", "f", "other"}, nil, 2, "", "unexpected argument other"},
 		"version on its own": {[]string{"--version"}, nil, 0, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

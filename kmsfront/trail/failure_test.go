@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"hyok/internal/journal"
 )
 
 // faulty is a real file whose calls can be made to fail.
@@ -176,7 +178,7 @@ func TestAFailedSyncFailsEveryLaterWrite(t *testing.T) {
 		if err := tr.Write(record("1")); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(defaultSync) // on the bubble's clock
+		<-time.After(journal.DefaultSync) // on the bubble's clock
 		synctest.Wait()
 		f.sync = nil
 		if err := tr.Write(record("2")); !errors.Is(err, syscall.EIO) {

@@ -1,12 +1,10 @@
 package trail
 
 import (
-	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"sync"
-	"syscall"
+
+	"hyok/internal/journal"
 )
 
 // sink is what a journal needs of an open file.
@@ -23,20 +21,8 @@ func openFile(path string) (sink, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 }
 
-// journal is a file that lines are appended to.
-type journal struct {
-	path   string
-	file   sink
-	log    *slog.Logger
-	out    appender
-	syncer *syncer
-
-	open   sync.RWMutex // held for reading by every append
-	closed bool
-}
-
 // openJournal opens or makes the file; every line of it begins with start.
-func openJournal(path, start string, c *Config) (*journal, error) {
+func openJournal(path, start string, c *Config) (*journal.Journal, error) {
 	file, err := c.open(path)
 	if err != nil {
 		return nil, err
@@ -45,51 +31,40 @@ func openJournal(path, start string, c *Config) (*journal, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("repairing the last line of %s: %w", path, err)
 	}
-	j := &journal{path: path, file: file, log: c.Log, out: appender{file: file}}
-	j.syncer = startSyncer(c.SyncEvery, j.sync)
-	return j, nil
+	return journal.New(&lines{sink: file}, journal.Config{Name: path, SyncEvery: c.SyncEvery, Log: c.Log}), nil
 }
 
-// append writes one line, which ends in a newline.
-func (j *journal) append(line []byte) error {
-	j.open.RLock()
-	defer j.open.RUnlock()
-	if j.closed {
-		return os.ErrClosed
-	}
-	if err := j.out.append(line); err != nil {
-		return err
-	}
-	j.syncer.mark()
-	return nil
+// lines is a file of lines.
+type lines struct {
+	sink
+	torn bool // the file ends in part of a line
 }
 
-func (j *journal) close() error {
-	j.open.Lock()
-	defer j.open.Unlock()
-	if j.closed {
+// Append writes all of p, or none: what a failed write left is cut off again. If
+// even that fails, the next write ends the broken line first.
+func (l *lines) Append(p []byte) error {
+	if l.torn {
+		p = append([]byte{'\n'}, p...)
+	}
+	n, err := l.Write(p)
+	if err == nil {
+		l.torn = false
 		return nil
 	}
-	j.closed = true
-	j.syncer.stop()
-	return errors.Join(syncFile(j.file), j.file.Close())
-}
-
-// sync is what the syncer calls. Its failure is everybody's: the kernel may have
-// dropped what it could not write, and says so once only.
-func (j *journal) sync() {
-	if err := syncFile(j.file); err != nil {
-		j.out.fail(fmt.Errorf("an earlier sync to the disk failed, restart to go on: %w", err))
-		j.log.Error("the file could not be synced to the disk, requests fail until the restart",
-			"path", j.path, "error", err)
-	}
-}
-
-// syncFile is fsync; pipes and devices, which have no disk behind them, are fine.
-func syncFile(file sink) error {
-	err := file.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		return nil
+	if n > 0 {
+		if cut := l.cut(n); cut != nil {
+			l.torn = true
+			return fmt.Errorf("%w; cutting off the part that was written: %w", err, cut)
+		}
 	}
 	return err
+}
+
+// cut removes the last n bytes of the file.
+func (l *lines) cut(n int) error {
+	info, err := l.Stat()
+	if err != nil {
+		return err
+	}
+	return l.Truncate(max(0, info.Size()-int64(n)))
 }

@@ -20,6 +20,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"hyok/internal/journal"
 )
 
 // Config says where the lines go.
@@ -40,8 +42,8 @@ type Config struct {
 
 // Trail appends records and events to their files. It is safe for concurrent use.
 type Trail struct {
-	records *journal
-	events  *journal // nil: none are kept
+	records *journal.Journal
+	events  *journal.Journal // nil: none are kept
 }
 
 // Open opens or makes the files. A last line without its end, which only a crash
@@ -66,7 +68,7 @@ func Open(c Config) (*Trail, error) {
 		return t, nil
 	}
 	if t.events, err = openJournal(c.Events, eventStart, &c); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the file of events: %w", err), records.close())
+		return nil, errors.Join(fmt.Errorf("opening the file of events: %w", err), records.Close())
 	}
 	return t, nil
 }
@@ -78,7 +80,7 @@ func Open(c Config) (*Trail, error) {
 func (t *Trail) Write(r *Record) error {
 	buf := buffers.Get().(*[]byte)
 	*buf = append(appendRecord((*buf)[:0], r), '\n')
-	err := t.records.append(*buf)
+	err := t.records.Append(*buf)
 	if cap(*buf) <= maxPooled {
 		buffers.Put(buf)
 	}
@@ -100,7 +102,7 @@ func (t *Trail) Emit(e *Event) error {
 	if t.events == nil {
 		return nil
 	}
-	if err := t.events.append(append(appendEvent(nil, e), '\n')); err != nil {
+	if err := t.events.Append(append(appendEvent(nil, e), '\n')); err != nil {
 		return fmt.Errorf("writing an event: %w", err)
 	}
 	return nil
@@ -109,9 +111,9 @@ func (t *Trail) Emit(e *Event) error {
 // Close waits for the writes in progress, syncs and closes the files. Writes fail
 // from then on.
 func (t *Trail) Close() error {
-	err := t.records.close()
+	err := t.records.Close()
 	if t.events != nil {
-		err = errors.Join(err, t.events.close())
+		err = errors.Join(err, t.events.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("closing the trail: %w", err)

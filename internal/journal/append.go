@@ -1,23 +1,18 @@
-package trail
+package journal
 
-import (
-	"fmt"
-	"sync"
-)
+import "sync"
 
 // appender writes lines to a file for many callers. Whoever comes while nobody
 // writes, writes at once; the others put their lines together, and one of them
 // writes the whole group when the writer is done. Every caller returns after the
 // write(2) that had its line.
 type appender struct {
-	file sink
+	file File
 
 	mu      sync.Mutex
 	writing bool   // somebody writes, or has been told to
 	next    *group // lines that wait; nil: none
 	broken  error  // set once: no more writes
-
-	torn bool // the file ends in part of a line; the writer's alone
 }
 
 // group is lines that go out in one write(2).
@@ -39,7 +34,7 @@ func (a *appender) append(line []byte) error {
 		a.writing = true
 		a.mu.Unlock()
 		defer a.handOver()
-		return a.write(line)
+		return a.file.Append(line)
 	}
 	if a.next == nil {
 		a.next = &group{lead: make(chan struct{}, 1), done: make(chan struct{})}
@@ -56,7 +51,7 @@ func (a *appender) append(line []byte) error {
 	a.next = nil
 	a.mu.Unlock()
 	defer a.handOver()
-	g.err = a.write(g.lines)
+	g.err = a.file.Append(g.lines)
 	close(g.done)
 	return g.err
 }
@@ -77,33 +72,4 @@ func (a *appender) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.broken = err
-}
-
-// write appends all of lines, or none: what a failed write left is cut off again.
-// If even that fails, the next write ends the broken line first.
-func (a *appender) write(lines []byte) error {
-	if a.torn {
-		lines = append([]byte{'\n'}, lines...)
-	}
-	n, err := a.file.Write(lines)
-	if err == nil {
-		a.torn = false
-		return nil
-	}
-	if n > 0 {
-		if cut := a.cut(n); cut != nil {
-			a.torn = true
-			return fmt.Errorf("%w; cutting off the part that was written: %w", err, cut)
-		}
-	}
-	return err
-}
-
-// cut removes the last n bytes of the file.
-func (a *appender) cut(n int) error {
-	info, err := a.file.Stat()
-	if err != nil {
-		return err
-	}
-	return a.file.Truncate(max(0, info.Size()-int64(n)))
 }

@@ -1,9 +1,9 @@
-package trail
+package journal
 
 import "time"
 
-// defaultSync bounds what a crash of the machine can take.
-const defaultSync = 100 * time.Millisecond
+// DefaultSync bounds what a crash of the machine can take.
+const DefaultSync = 100 * time.Millisecond
 
 // syncer calls a function some time after a mark, once for all marks until then.
 type syncer struct {
@@ -17,7 +17,7 @@ type syncer struct {
 // startSyncer starts the goroutine; every as in Config.SyncEvery.
 func startSyncer(every time.Duration, run func()) *syncer {
 	if every == 0 {
-		every = defaultSync
+		every = DefaultSync
 	}
 	s := &syncer{
 		every:   every,
