@@ -12,7 +12,7 @@ func (s *Server) Operations() http.Handler {
 	mux.Handle("GET /metrics", s.registry.Handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "live") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if why := s.unready(); why != "" {
+		if why := s.Unready(); why != "" {
 			writeText(w, http.StatusServiceUnavailable, why)
 			return
 		}
@@ -21,8 +21,8 @@ func (s *Server) Operations() http.Handler {
 	return mux
 }
 
-// unready says why the proxy wants no requests; "" when it does.
-func (s *Server) unready() string {
+// Unready says why the proxy wants no requests, as /readyz does; "" when it wants them.
+func (s *Server) Unready() string {
 	if s.draining.Load() {
 		return "shutting down"
 	}

@@ -15,6 +15,7 @@ import (
 	"hyok/internal/daemon"
 	"hyok/internal/metrics"
 	"hyok/internal/serve"
+	"hyok/internal/systemd"
 	"hyok/kmsfront"
 )
 
@@ -72,5 +73,8 @@ func run(ctx context.Context, file string, log *slog.Logger) (err error) {
 	for _, e := range endpoints {
 		log.Info("serving", "endpoint", e.Name, "address", group.Addr(e.Name))
 	}
-	return errors.Join(group.Wait(ctx), group.Close(drain))
+	if err := systemd.Ready(); err != nil {
+		log.Warn("systemd was not told", "cause", err)
+	}
+	return errors.Join(group.Wait(ctx), systemd.Stopping(), group.Close(drain))
 }

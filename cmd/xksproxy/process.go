@@ -17,6 +17,7 @@ import (
 	"hyok/internal/fault"
 	"hyok/internal/metrics"
 	"hyok/internal/serve"
+	"hyok/internal/systemd"
 	"hyok/proxy"
 	"hyok/proxy/cluster"
 )
@@ -71,6 +72,8 @@ func (p *process) run(ctx context.Context) (err error) {
 	for _, e := range endpoints {
 		p.log.Info("serving", "endpoint", e.Name, "address", p.group.Addr(e.Name))
 	}
+	p.tell(systemd.Ready)
+	go p.feedWatchdog(ctx)
 	return p.untilEnd(ctx)
 }
 
@@ -78,6 +81,7 @@ func (p *process) run(ctx context.Context) (err error) {
 func (p *process) close() error {
 	var errs []error
 	if p.group != nil {
+		p.tell(systemd.Stopping)
 		p.server.Drain()
 		time.Sleep(p.file.DrainDelay) // for balancers to ask /readyz
 		errs = append(errs, p.group.Close(drain))

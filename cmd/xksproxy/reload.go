@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hyok/internal/config"
+	"hyok/internal/systemd"
 	"hyok/proxy"
 )
 
@@ -104,6 +105,8 @@ func (p *process) untilEnd(ctx context.Context) error {
 
 // takeOver serves what was loaded, or keeps what there is.
 func (p *process) takeOver(l loaded) {
+	p.tell(systemd.Reloading)
+	defer p.tell(systemd.Ready)
 	err, endTLS := l.err, func(bool) {}
 	if err == nil {
 		endTLS, err = p.tls.prepare(l.file.TLS)
