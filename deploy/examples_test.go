@@ -46,6 +46,9 @@ func TestEachExampleLoads(t *testing.T) {
 			if token.PIN.Reveal() != "1234" || f.Stores[0].Credentials[0].Secret.Reveal() != strings.Repeat("s", 43) {
 				t.Error("PIN or secret are not those of the environment")
 			}
+			if token.Profile == "" {
+				t.Error("it names no profile")
+			}
 			if f.InjectFaults || f.SimulateClusters || len(f.Stores[0].Regions) == 0 || f.Stores[0].AllKeys {
 				t.Error("not a configuration for production")
 			}
