@@ -62,7 +62,8 @@ func TestReplacingACredentialLosesNoCall(t *testing.T) {
 		goOn()
 		start := time.Now()
 		r.command("", "credential", "remove", old.ID)
-		if took := time.Since(start); took > time.Second {
+		// A process is started for it, under constant load and perhaps the race detector.
+		if took := time.Since(start); took > 4*time.Second {
 			t.Errorf("removing took %s", took)
 		}
 		if refused := new(types.XksProxyIncorrectAuthenticationCredentialException); !errors.As(r.sign(old), &refused) {
