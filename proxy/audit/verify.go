@@ -18,6 +18,7 @@ type Problem struct {
 	What string // what was found, in words
 }
 
+// Error gives "file:line: what" on one line.
 func (p *Problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.What) }
 
 // A Result is a chain that is whole.
