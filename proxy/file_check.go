@@ -237,5 +237,6 @@ func (c FileCluster) validate(all, modules names) error {
 			return fieldError(fmt.Sprintf("credentials.%d.since", i), "is for credentials of stores, whose age is a metric; leave it out")
 		}
 	}
-	return first(all.add("id", c.ID), modules.refer("module", c.Module), validateCredentials(c.Credentials))
+	_, err := hsm.ProfileNamed(c.Profile)
+	return first(all.add("id", c.ID), modules.refer("module", c.Module), atKey("profile", err), validateCredentials(c.Credentials))
 }

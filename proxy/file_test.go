@@ -84,6 +84,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"no audit file", "file: /var/log/xksproxy/audit.jsonl", "file: ''", "", "path of the audit log"},
 		{"audit size", "max_size: 104857600", "max_size: -1", "", "negative"},
 		{"audit key", "key: {env: XKSPROXY_AUDIT_KEY}", "key: hushhush", "", "at least 32"},
+		{"cluster profile", "profile: softhsm\n    # customerCA.crt", "profile: abacus\n    # customerCA.crt", "", "nshield"},
 		{"cluster ID", "id: cluster-2abcdefghij", "id: ../x", "", "cluster-"},
 	} {
 		t.Run(row.what, func(t *testing.T) {

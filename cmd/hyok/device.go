@@ -65,5 +65,6 @@ func (w *workbench) openKeys(ctx context.Context) (err error) {
 		Label: w.device.token, PIN: w.device.pin, Observe: w.meter.Observer(w.device.token)}); err != nil {
 		return err
 	}
+	w.meter.Watch(w.device.token, w.keys)
 	return w.makeExternalKey(ctx)
 }
