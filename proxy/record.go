@@ -29,6 +29,8 @@ func (x *exchange) record(outcome string) *refusal {
 		KMSKeyARN:    head(m.KMSKeyArn, maxLoggedARN),
 		Principal:    head(m.AWSPrincipalArn, maxLoggedARN),
 		AccessKeyID:  x.signer,
+		Policy:       x.decision.Policy,
+		WouldDeny:    x.wouldDeny(),
 	})
 	if err != nil {
 		x.Server.meters.unwritten.Inc()
