@@ -185,10 +185,7 @@ func (t FileToken) validate(all, modules names) error {
 
 func (s FileStore) validate(all, tokens names) error {
 	keys := names{}
-	switch {
-	case s.AllKeys && len(s.Keys) > 0:
-		return fieldError("all_keys", "contradicts keys; give one of them")
-	case !s.AllKeys && len(s.Keys) == 0:
+	if !s.AllKeys && len(s.Keys) == 0 {
 		return fieldError("keys", "must have at least one entry; or give all_keys: true")
 	}
 	return first(

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,22 +148,11 @@ func (d *devices) stores(f *File) ([]Store, error) {
 		}
 		stores[i] = Store{
 			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), CredentialSince: c.since(),
-			Regions: slices.Clone(c.Regions), Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
+			Regions: slices.Clone(c.Regions), Token: token, Keys: c.keys(), AllKeys: c.AllKeys, RateLimit: c.RateLimit, Concurrency: c.Concurrency,
 			Deadline: c.Deadline, Disabled: c.Disabled, Policy: rules, PolicyDryRun: c.Policy.DryRun,
 		}
 	}
 	return stores, nil
-}
-
-func (s FileStore) keys() map[string]Key {
-	if s.AllKeys {
-		return nil
-	}
-	keys := make(map[string]Key, len(s.Keys))
-	for _, k := range s.Keys {
-		keys[k.ID] = Key{Label: cmp.Or(k.Label, k.ID), Disabled: k.Disabled, Sample: k.SampleProxyCiphertexts.sample()}
-	}
-	return keys
 }
 
 // clusters opens the clusters' tokens, which nobody is logged in to.
