@@ -179,6 +179,11 @@ func allAtOnce(t *testing.T) time.Duration {
 	close(begin)
 	all.Wait()
 	t.Logf("%v", names)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for r.token.Stats().Lost > 0 { // another try needs the module without calls that hang
+		<-tick.C
+	}
 	if names[xks.DependencyTimeoutException] < 2 || names[xks.DependencyTimeoutException]+names[xks.ThrottlingException]+names[xks.InternalException] != n {
 		t.Errorf("got %v", names)
 	}
