@@ -23,6 +23,7 @@ type lane struct {
 	maxLost   int
 	log       *slog.Logger
 	hung      *atomic.Int64 // of the library
+	observe   Observer      // nil: nobody is told
 	start     func()        // runs one more worker
 	exhausted func()        // too many are lost
 
@@ -38,6 +39,7 @@ type request struct {
 	op   *operation
 	work func(*worker) error
 	undo func(*worker) // takes back what work did, when nobody waits for it any more; nil: nothing
+	came time.Duration // since started; only kept for an observer
 
 	state atomic.Int32
 	err   error         // the outcome, once finished
@@ -72,12 +74,16 @@ var requestPool = sync.Pool{New: func() any {
 func (l *lane) do(ctx context.Context, op *operation, work func(*worker) error, undo func(*worker)) error {
 	r := requestPool.Get().(*request)
 	r.op, r.work, r.undo = op, work, undo
+	if l.observe != nil {
+		r.came = time.Since(started)
+	}
 	r.state.Store(waiting)
 	r.timer.Reset(l.wait)
 	select {
 	case l.requests <- r:
 	default:
 		if err := l.queue(ctx, r); err != nil {
+			_ = l.untaken(r, err)
 			_ = r.recycle()
 			return err
 		}
@@ -118,7 +124,7 @@ func (l *lane) outcome(ctx context.Context, r *request) error {
 		return l.abandon(r, timedOut(ctx))
 	case <-r.timer.C:
 		if r.state.CompareAndSwap(waiting, abandoned) {
-			return l.late()
+			return l.untaken(r, l.late())
 		}
 	}
 	if _, ok := ctx.Deadline(); !ok {
@@ -143,6 +149,14 @@ func (r *request) recycle() error {
 	return err
 }
 
+// untaken tells the observer of a request that no worker took, and gives err.
+func (l *lane) untaken(r *request, err error) error {
+	if l.observe != nil {
+		l.observe(Call{Op: r.op.name, Waited: time.Since(started) - r.came, Err: err})
+	}
+	return err
+}
+
 // late says why no worker took a request in time.
 func (l *lane) late() error {
 	l.mu.Lock()
@@ -160,6 +174,8 @@ func (l *lane) late() error {
 func (l *lane) abandon(r *request, why error) error {
 	r.timer.Stop()
 	switch r.state.Swap(abandoned) {
+	case waiting:
+		return l.untaken(r, why)
 	case finished: // and about to be told
 		return r.err
 	case running:

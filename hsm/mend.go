@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -18,9 +19,6 @@ const (
 	lastPause  = time.Second
 )
 
-// An outage is why the token cannot be used at present.
-type outage struct{ err error }
-
 // A mender mends a token's connection, in one round at a time.
 type mender struct {
 	mu      sync.Mutex
@@ -32,7 +30,8 @@ type mender struct {
 }
 
 // A mending is a round. It begins with one attempt that callers wait for; if
-// that fails the token is down, and attempts go on until one succeeds.
+// that fails, or takes longer than they wait, the breaker opens, and attempts go
+// on until one succeeds.
 type mending struct {
 	reload bool          // guarded by mender.mu
 	first  chan struct{} // closed after the first attempt
@@ -80,28 +79,32 @@ func (t *Token) mend(ctx context.Context, b *brokenError) error {
 	}
 }
 
-// reloadSoon has the module reloaded though nobody waits for it.
-func (t *Token) reloadSoon(cause error) {
+// giveUp has the module reloaded though nobody waits for it: no worker may be
+// left to have calls done. Until that is done calls are refused.
+func (t *Token) giveUp(cause error) {
 	m := &t.mender
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := t.conn.Load()
-	if m.round != nil || c == nil {
+	if c == nil {
 		return
 	}
-	m.round = &mending{reload: true, first: make(chan struct{})}
-	go t.mendRound(m.round, c, cause)
+	if m.round == nil {
+		m.round = &mending{first: make(chan struct{})}
+		go t.mendRound(m.round, c, cause)
+	}
+	m.round.reload = true
+	t.openBreakerLocked(m.round, cause, cause)
 }
 
 // mendRound is one round, for the connection c, which failed with cause.
 func (t *Token) mendRound(r *mending, c *connection, cause error) {
-	log := t.config.Log.With("token", t.info.Label)
-	began := time.Now()
-	epoch, err := t.firstAttempts(r, c)
+	slow := time.AfterFunc(t.config.Wait, func() { t.openBreaker(r, cause, errSlowRecovery) })
+	epoch, err := t.firstAttempts(r, c, cause)
+	slow.Stop()
 	if err == nil {
 		return
 	}
-	log.Warn("the token is unavailable", "error", cause, "recovery", err)
 	for err != nil {
 		if !t.sleep(t.nextPause()) {
 			return // closed
@@ -109,16 +112,16 @@ func (t *Token) mendRound(r *mending, c *connection, cause error) {
 		epoch, err = t.reconnect(epoch)
 	}
 	t.mender.mu.Lock()
-	t.mender.round = nil
-	t.down.Store(nil)
+	t.endRound()
 	t.mender.mu.Unlock()
-	log.Info("the token is available again", "after", time.Since(began).Round(time.Millisecond))
 }
+
+var errSlowRecovery = errors.New("the device takes its time")
 
 // firstAttempts makes the attempt that callers wait for, and tells them; a
 // second one when one of them meanwhile asked for a reload. It gives the epoch
 // it ended in.
-func (t *Token) firstAttempts(r *mending, c *connection) (epoch uint64, err error) {
+func (t *Token) firstAttempts(r *mending, c *connection, cause error) (epoch uint64, err error) {
 	for reload, enough := false, false; !enough; {
 		t.mender.mu.Lock()
 		reload = r.reload
@@ -127,12 +130,12 @@ func (t *Token) firstAttempts(r *mending, c *connection) (epoch uint64, err erro
 
 		t.mender.mu.Lock()
 		if enough = err != nil || epoch != c.epoch || reload == r.reload; enough && err == nil {
-			t.mender.round = nil
+			t.endRound()
 		}
 		t.mender.mu.Unlock()
 	}
 	if err != nil {
-		t.down.Store(&outage{fmt.Errorf("%w: recovering: %v", ErrUnavailable, err)})
+		t.openBreaker(r, cause, err)
 	}
 	r.err = err
 	close(r.first)
@@ -200,8 +203,21 @@ func (t *Token) reconnect(seen uint64) (uint64, error) {
 	if err := t.lib.reload(seen); err != nil {
 		return t.lib.epoch.Load(), err
 	}
-	err := t.calls(t.connect)
+	err := t.calls(t.connectAndTry)
 	return t.lib.epoch.Load(), err
+}
+
+// connectAndTry connects and has the canary encrypted and decrypted: a device
+// that opens sessions and does no work is not well.
+func (t *Token) connectAndTry() error {
+	if err := t.connect(); err != nil {
+		return err
+	}
+	c := t.conn.Load()
+	if c == nil {
+		return ErrClosed
+	}
+	return t.sing(c.guard, c.canary)
 }
 
 // sleep waits for d and tells whether the token is still open.

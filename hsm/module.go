@@ -14,6 +14,12 @@
 // "Not found" and "invalid ciphertext" are believed only when a probe of the
 // token says that it is well.
 //
+// Each token has a breaker. It opens when an attempt at recovery fails or takes
+// longer than a caller waits, and when too many calls hang: calls are refused at
+// once with ErrUnavailable, while attempts at recovery, each a reload and a
+// canary's encryption, go on at most a second apart. The first that succeeds
+// closes it. Token.Stats shows it.
+//
 // Limits: secret keys only, found by CKA_LABEL. A module in which calls hang is
 // reloaded only once they have returned, since finalising under a running call
 // crashes. The recovery of one token reloads the module, and so makes calls on
@@ -34,10 +40,19 @@ import (
 	"hyok/internal/fault"
 )
 
-// An Observer is told of each piece of work done on the device: op as in
-// Token's methods ("Encrypt"), the time it took, without waiting for a worker,
-// and its outcome. It must be quick and safe for concurrent use.
-type Observer func(op string, d time.Duration, err error)
+// An Observer is told of each piece of work for the device when it has ended,
+// or when nobody waits any more for a worker to take it. It must be quick and
+// safe for concurrent use.
+type Observer func(Call)
+
+// A Call is a piece of work as an Observer is told of it.
+type Call struct {
+	Op     string        // as in Token's methods: "Encrypt"
+	Waited time.Duration // for a worker
+	Taken  bool          // by a worker; else Took is zero
+	Took   time.Duration // in the device
+	Err    error
+}
 
 // ModuleConfig says which PKCS#11 module to load. Only Path is required.
 type ModuleConfig struct {

@@ -22,19 +22,19 @@ func slowly(t *testing.T, faults *fault.Set, op string, d time.Duration) {
 
 // seen collects what an Observer is told.
 type seen struct {
-	mu  sync.Mutex
-	ops map[string][]error
-	did chan string // an operation's name, unless the channel is full
+	mu    sync.Mutex
+	calls []hsm.Call
+	did   chan string // an operation's name, unless the channel is full
 }
 
-func newSeen() *seen { return &seen{ops: make(map[string][]error), did: make(chan string, 1000)} }
+func newSeen() *seen { return &seen{did: make(chan string, 1000)} }
 
-func (s *seen) observe(op string, _ time.Duration, err error) {
+func (s *seen) observe(c hsm.Call) {
 	s.mu.Lock()
-	s.ops[op] = append(s.ops[op], err)
+	s.calls = append(s.calls, c)
 	s.mu.Unlock()
 	select {
-	case s.did <- op:
+	case s.did <- c.Op:
 	default:
 	}
 }
@@ -42,7 +42,13 @@ func (s *seen) observe(op string, _ time.Duration, err error) {
 func (s *seen) count(op string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.ops[op])
+	n := 0
+	for _, c := range s.calls {
+		if c.Op == op {
+			n++
+		}
+	}
+	return n
 }
 
 func TestCallersAreAnsweredAtTheirDeadline(t *testing.T) {

@@ -79,7 +79,7 @@ type Token struct {
 	login   *login
 
 	conn atomic.Pointer[connection]
-	down atomic.Pointer[outage] // nil: the connection is believed to be well
+	down breaker
 
 	quick  *lane // Encrypt, Decrypt, Key, Random, Health
 	slow   *lane // one worker: what takes long or changes the token
@@ -153,10 +153,10 @@ func (t *Token) newLane(size int) *lane {
 	l := &lane{
 		requests: make(chan *request, queueSize), pace: newPace(), quit: make(chan struct{}),
 		wait: c.Wait, timeout: c.Timeout, size: size, maxLost: c.MaxLost,
-		log: c.Log.With("token", t.info.Label), hung: &t.lib.hung,
+		log: c.Log.With("token", t.info.Label), hung: &t.lib.hung, observe: c.Observe,
 	}
 	l.start = func() { newWorker(t, l).run() }
-	l.exhausted = func() { t.reloadSoon(fmt.Errorf("%w: calls hang in it", ErrUnavailable)) }
+	l.exhausted = func() { t.giveUp(fmt.Errorf("%w: calls hang in it", ErrUnavailable)) }
 	return l
 }
 

@@ -118,9 +118,9 @@ func (w *worker) serve(r *request) (stay bool) {
 // once, and tells the observer.
 func (w *worker) attempt(r *request) error {
 	if observe := w.t.config.Observe; observe != nil {
-		start := time.Now()
+		start := time.Since(started)
 		err := w.remedied(r)
-		observe(r.op.name, time.Since(start), err)
+		observe(Call{Op: r.op.name, Waited: start - r.came, Taken: true, Took: time.Since(started) - start, Err: err})
 		return err
 	}
 	return w.remedied(r)

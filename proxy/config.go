@@ -68,6 +68,9 @@ type Store struct {
 	Token *hsm.Token
 	// Keys by external key ID; nil: every key of the token, under its label.
 	Keys map[string]Key
+	// AllKeys has every key of the token offered under its label, too, when Keys
+	// adds IDs or settings.
+	AllKeys bool
 	// RateLimit is in requests a second, the burst one second's worth and at
 	// least 1; 0: DefaultRateLimit; negative: none.
 	RateLimit float64

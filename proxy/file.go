@@ -104,6 +104,7 @@ type FileCluster struct {
 	Module      string           `yaml:"module"` // empty: the only one
 	Label       string           `yaml:"label"`
 	Serial      string           `yaml:"serial"`
+	Profile     string           `yaml:"profile"` // of hsm.Profiles; empty: generic
 	TrustAnchor string           `yaml:"trust_anchor"`
 	Zones       []string         `yaml:"zones"`
 	Credentials []FileCredential `yaml:"credentials"`

@@ -185,10 +185,7 @@ func (t FileToken) validate(all, modules names) error {
 
 func (s FileStore) validate(all, tokens names) error {
 	keys := names{}
-	switch {
-	case s.AllKeys && len(s.Keys) > 0:
-		return fieldError("all_keys", "contradicts keys; give one of them")
-	case !s.AllKeys && len(s.Keys) == 0:
+	if !s.AllKeys && len(s.Keys) == 0 {
 		return fieldError("keys", "must have at least one entry; or give all_keys: true")
 	}
 	return first(
@@ -237,5 +234,6 @@ func (c FileCluster) validate(all, modules names) error {
 			return fieldError(fmt.Sprintf("credentials.%d.since", i), "is for credentials of stores, whose age is a metric; leave it out")
 		}
 	}
-	return first(all.add("id", c.ID), modules.refer("module", c.Module), validateCredentials(c.Credentials))
+	_, err := hsm.ProfileNamed(c.Profile)
+	return first(all.add("id", c.ID), modules.refer("module", c.Module), atKey("profile", err), validateCredentials(c.Credentials))
 }

@@ -73,7 +73,6 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"sample metadata too long", "a2V5X3ZlcnNpb249MQ==", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "", "at most 20 bytes"},
 		{"sample metadata like ours", "a2V5X3ZlcnNpb249MQ==", "AQAAAAE=", "", "cannot be told apart"},
 		{"unknown sample member", "metadata_b64: a2V", "metadata: a2V", "", "metadata"},
-		{"list and all keys", "all_keys: false", "all_keys: true", "", "contradicts"},
 		{"deadline without unit", "deadline: 200ms", "deadline: 200", "", "unit"},
 		{"clusters without the switch", "simulate_clusters: true\n", "simulate_clusters: false\n", "clusters:\n  - id", "simulate_clusters: true"},
 		{"since", "since: 2026-07-14", "since: 14 July", "", "such as 2026-07-14"},
@@ -84,6 +83,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"no audit file", "file: /var/log/xksproxy/audit.jsonl", "file: ''", "", "path of the audit log"},
 		{"audit size", "max_size: 104857600", "max_size: -1", "", "negative"},
 		{"audit key", "key: {env: XKSPROXY_AUDIT_KEY}", "key: hushhush", "", "at least 32"},
+		{"cluster profile", "profile: softhsm\n    # customerCA.crt", "profile: abacus\n    # customerCA.crt", "", "nshield"},
 		{"cluster ID", "id: cluster-2abcdefghij", "id: ../x", "", "cluster-"},
 	} {
 		t.Run(row.what, func(t *testing.T) {

@@ -15,7 +15,7 @@ func (x *exchange) externalKey() (label string, disabled bool, f *refusal) {
 	label = x.keyID
 	if x.store.Keys != nil {
 		key, ok := x.store.Keys[x.keyID]
-		if !ok {
+		if !ok && !x.store.AllKeys {
 			return "", false, failure(xks.KeyNotFoundException, "this key store has no such external key")
 		}
 		if key.Label != "" {

@@ -58,7 +58,7 @@ func TestTheAgeOfCredentials(t *testing.T) {
 func TestWorkInTheDeviceIsMeasuredByOutcome(t *testing.T) {
 	r := metrics.New("test", "v1")
 	observe := proxy.NewDeviceMeter(r).Observer("main")
-	observe("Encrypt", 3*time.Millisecond, nil)
+	observe(hsm.Call{Op: "Encrypt", Waited: 20 * time.Millisecond, Taken: true, Took: 3 * time.Millisecond})
 	for err, outcome := range map[error]string{
 		nil: "ok", hsm.ErrTimeout: "timeout", hsm.ErrUnavailable: "unavailable", hsm.ErrPIN: "pin",
 		hsm.ErrInvalidCiphertext: "invalid_ciphertext", errors.New("another"): "failed",
@@ -66,11 +66,13 @@ func TestWorkInTheDeviceIsMeasuredByOutcome(t *testing.T) {
 		if err != nil {
 			err = fmt.Errorf("wrapped: %w", err)
 		}
-		observe("Decrypt", time.Millisecond, err)
+		observe(hsm.Call{Op: "Decrypt", Taken: !errors.Is(err, hsm.ErrTimeout), Took: time.Millisecond, Err: err})
 		wantLines(t, scrape(r), fmt.Sprintf(`hyok_hsm_calls_total{operation="Decrypt",outcome="%s",token="main"} 1`, outcome))
 	}
 	wantLines(t, scrape(r), `hyok_hsm_call_seconds_sum{operation="Encrypt",token="main"} 0.003`,
 		`hyok_hsm_call_seconds_bucket{operation="Encrypt",token="main",le="0.0025"} 0`,
 		`hyok_hsm_call_seconds_bucket{operation="Encrypt",token="main",le="0.005"} 1`,
-		`hyok_hsm_call_seconds_count{operation="Decrypt",token="main"} 6`)
+		`hyok_hsm_call_seconds_count{operation="Decrypt",token="main"} 5`,
+		`hyok_hsm_wait_seconds_count{token="main"} 7`,
+		`hyok_hsm_wait_seconds_bucket{token="main",le="0.01"} 6`, `hyok_hsm_wait_seconds_bucket{token="main",le="0.025"} 7`)
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,20 +82,25 @@ type devices struct {
 	others  []*hsm.Token           // of clusters
 	audit   *audit.Log             // nil: none
 
-	observer func(token string) hsm.Observer // nil: nothing is measured
+	meter *DeviceMeter // nil: nothing is measured
 }
 
-// observe gives the observer of a token.
-func (d *devices) observe(token string) hsm.Observer {
-	if d.observer == nil {
-		return nil
+// openToken opens a token of the module, and has it measured under a name.
+func (d *devices) openToken(ctx context.Context, module, name string, c hsm.TokenConfig) (*hsm.Token, error) {
+	if d.meter == nil {
+		return d.module(module).Open(ctx, c)
 	}
-	return d.observer(token)
+	c.Observe = d.meter.Observer(name)
+	token, err := d.module(module).Open(ctx, c)
+	if err == nil {
+		d.meter.Watch(name, token)
+	}
+	return token, err
 }
 
 func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	if p.Metrics != nil {
-		d.observer = NewDeviceMeter(p.Metrics).Observer
+		d.meter = NewDeviceMeter(p.Metrics)
 	}
 	for _, m := range f.Modules {
 		module, err := hsm.Load(hsm.ModuleConfig{Path: m.Path, Reserved: m.Reserved, Faults: p.Faults, Log: p.Log})
@@ -106,9 +110,8 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 		d.modules[m.Name] = module
 	}
 	for _, t := range f.Tokens {
-		token, err := d.module(t.Module).Open(ctx, hsm.TokenConfig{
+		token, err := d.openToken(ctx, t.Module, t.Name, hsm.TokenConfig{
 			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Profile: t.Profile, Workers: t.Workers, Wait: t.Wait,
-			Observe: d.observe(t.Name),
 		})
 		if err != nil {
 			return fmt.Errorf("token %q: %w", t.Name, err)
@@ -145,22 +148,11 @@ func (d *devices) stores(f *File) ([]Store, error) {
 		}
 		stores[i] = Store{
 			PathPrefix: c.PathPrefix, Credentials: SigV4(c.Credentials), CredentialSince: c.since(),
-			Regions: slices.Clone(c.Regions), Token: token, Keys: c.keys(), RateLimit: c.RateLimit, Concurrency: c.Concurrency,
+			Regions: slices.Clone(c.Regions), Token: token, Keys: c.keys(), AllKeys: c.AllKeys, RateLimit: c.RateLimit, Concurrency: c.Concurrency,
 			Deadline: c.Deadline, Disabled: c.Disabled, Policy: rules, PolicyDryRun: c.Policy.DryRun,
 		}
 	}
 	return stores, nil
-}
-
-func (s FileStore) keys() map[string]Key {
-	if s.AllKeys {
-		return nil
-	}
-	keys := make(map[string]Key, len(s.Keys))
-	for _, k := range s.Keys {
-		keys[k.ID] = Key{Label: cmp.Or(k.Label, k.ID), Disabled: k.Disabled, Sample: k.SampleProxyCiphertexts.sample()}
-	}
-	return keys
 }
 
 // clusters opens the clusters' tokens, which nobody is logged in to.
@@ -170,7 +162,7 @@ func (d *devices) clusters(ctx context.Context, f *File, p Parts) ([]Cluster, er
 		if p.NewCluster == nil {
 			return nil, errors.New("clusters cannot be simulated here")
 		}
-		token, err := d.module(c.Module).Open(ctx, hsm.TokenConfig{Serial: c.Serial, Label: c.Label, Observe: d.observe(c.ID)})
+		token, err := d.openToken(ctx, c.Module, c.ID, hsm.TokenConfig{Serial: c.Serial, Label: c.Label, Profile: c.Profile})
 		if err != nil {
 			return nil, fmt.Errorf("token of %s: %w", c.ID, err)
 		}

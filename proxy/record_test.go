@@ -16,14 +16,19 @@ import (
 )
 
 // audited is a rig with an audit log, and the log.
-func audited(t *testing.T) (*rig, *audit.Log, string) {
+func audited(t *testing.T, more ...func(*proxy.Config)) (*rig, *audit.Log, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	log, err := audit.Open(audit.Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, func(c *proxy.Config) { c.Audit = log })
+	r := newRig(t, func(c *proxy.Config) {
+		c.Audit = log
+		for _, change := range more {
+			change(c)
+		}
+	})
 	t.Cleanup(func() { _ = log.Close() })
 	return r, log, path
 }
@@ -83,6 +88,33 @@ func TestEveryRequestWithAGoodSignatureIsInTheAuditLog(t *testing.T) {
 	}
 	if _, err := audit.Check("", path); err != nil {
 		t.Error(err)
+	}
+}
+
+// The policy that decided is in the line, like the outcome that came of it.
+func TestTheDecidingPolicyIsInTheAuditLog(t *testing.T) {
+	for _, row := range []struct {
+		dryRun    bool
+		principal string
+		outcome   string
+		policy    string
+		wouldDeny any
+	}{
+		{false, alice, "ok", "alice", nil},
+		{false, "AWS Internal", "AccessDeniedException", "default", nil},
+		{true, alice, "ok", "alice", nil},
+		{true, "AWS Internal", "ok", "default", true},
+	} {
+		r, _, path := audited(t, guarded(t, onlyAlice, row.dryRun))
+		r.do(t, request{path: "/keys/good/encrypt", body: by(encryptBody(), row.principal, "Encrypt")})
+		all := lines(t, path)
+		if len(all) != 1 || all[0]["outcome"] != row.outcome || all[0]["policy"] != row.policy || all[0]["policy_would_deny"] != row.wouldDeny {
+			t.Errorf("%+v: got %v", row, all)
+		}
+		r.do(t, request{path: "/health", body: encryptBody()})
+		if all := lines(t, path); len(all) != 2 || all[1]["policy"] != nil {
+			t.Errorf("of health, about which no policy is asked: %v", all)
+		}
 	}
 }
 

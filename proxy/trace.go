@@ -40,6 +40,9 @@ func (x *exchange) endTrace(outcome string, f *refusal) {
 		attribute.String("xks.outcome", outcome),
 		attribute.String("xks.store", x.store.PathPrefix),
 		attribute.String("xks.key", x.keyID))
+	if x.decision.Policy != "" {
+		x.span.SetAttributes(attribute.String("xks.policy", x.decision.Policy), attribute.Bool("xks.policy_would_deny", x.wouldDeny()))
+	}
 	if f != nil && f.Name.Retryable() || outcome == outcomeAborted {
 		x.span.SetStatus(codes.Error, outcome)
 	}

@@ -75,5 +75,6 @@ func (w *workbench) openKeys(ctx context.Context) (err error) {
 		Label: w.device.token, Profile: w.device.profile, PIN: w.device.pin, Observe: w.meter.Observer(w.device.token)}); err != nil {
 		return err
 	}
+	w.meter.Watch(w.device.token, w.keys)
 	return w.makeExternalKey(ctx)
 }

@@ -121,6 +121,7 @@ func (c *doctorCmd) examineConfig(ctx context.Context, report *doctor.Report) {
 	report.Add(c.examineTLS(ctx, f.TLS, time.Now())...)
 	for _, st := range f.Stores {
 		report.Add(examineStore(st)...)
+		report.Add(examinePolicy(st)...)
 	}
 }
 

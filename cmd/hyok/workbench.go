@@ -238,6 +238,7 @@ func (w *workbench) openCluster(ctx context.Context) (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.meter.Watch(clusterToken, t)
 	anchor, err := os.ReadFile(w.path(trustAnchor))
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster's trust anchor: %w", err)

@@ -45,7 +45,7 @@ pprof: true
 inject_faults: true
 simulate_clusters: true
 clusters:
-  - {id: cluster-1, label: %s, trust_anchor: ca.pem, zones: [a, b], credentials: [{access_key_id: %s, secret: %s}]}
+  - {id: cluster-1, label: %s, profile: cloudhsm, trust_anchor: ca.pem, zones: [a, b], credentials: [{access_key_id: %s, secret: %s}]}
 `
 
 // A child is a running xksproxy.
@@ -209,6 +209,8 @@ func TestTheDaemonServesReloadsAndStops(t *testing.T) {
 	for _, line := range []string{
 		"hyok_xks_certificate_expiry_days 36", `hyok_xks_credential_age_days{access_key_id="AAAAAAAAAAAAAAAAAAAA",store="/tenant"} `,
 		`hyok_hsm_calls_total{operation="Encrypt",outcome="ok",token="main"} 1`, `hyok_hsm_call_seconds_count{operation="Decrypt",token="main"} 1`,
+		`hyok_hsm_wait_seconds_count{token="main"} `, `hyok_hsm_breaker_open{token="main"} 0`,
+		`hyok_hsm_workers_wanted{token="cluster-1"} 9`, // eight of its profile
 	} {
 		if _, body := c.get(t, "/metrics"); !strings.Contains(body, "\n"+line) {
 			t.Errorf("/metrics lacks %s", line)

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"hyok/internal/daemon"
 	"hyok/internal/metrics"
@@ -42,10 +44,17 @@ func check(file string) error {
 }
 
 func serveProxy(ctx context.Context, file string, log *slog.Logger) error {
+	// First of all: a SIGHUP while it starts is for later, and must not end it.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	f, sources, err := proxy.LoadChanged(file, nil)
 	if err != nil {
 		return err
 	}
-	p := &process{file: f, reloader: newReloader(file, f, sources), log: log, registry: metrics.New("xksproxy", metrics.Version())}
+	p := &process{
+		file: f, reloader: newReloader(file, f, sources), hangup: hangup, log: log,
+		registry: metrics.New("xksproxy", metrics.Version()),
+	}
 	return errors.Join(p.run(ctx), p.close())
 }

@@ -14,7 +14,7 @@ import (
 // The policy file is taken over on SIGHUP; one that is wrong changes nothing.
 func TestTheDaemonReloadsPolicies(t *testing.T) {
 	c := startChild(t)
-	if err := c.encrypt(t, first); err != nil { // from here on it takes SIGHUP
+	if err := c.encrypt(t, first); err != nil {
 		t.Fatal(err)
 	}
 	if line := c.until(t, "request"); line["policy"] != nil {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -29,6 +31,7 @@ const drain = 4 * time.Second
 type process struct {
 	file     *proxy.File // at the start
 	reloader *reloader
+	hangup   <-chan os.Signal // SIGHUP
 	log      *slog.Logger
 	registry *metrics.Registry
 
@@ -77,13 +80,20 @@ func (p *process) run(ctx context.Context) (err error) {
 	return p.untilEnd(ctx)
 }
 
-// close drains the listeners and closes the device.
+// close drains the listeners and closes the device. Another SIGTERM or SIGINT ends
+// the delay before that.
 func (p *process) close() error {
 	var errs []error
 	if p.group != nil {
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, syscall.SIGTERM, syscall.SIGINT)
+		defer signal.Stop(again)
 		p.tell(systemd.Stopping)
 		p.server.Drain()
-		time.Sleep(p.file.DrainDelay) // for balancers to ask /readyz
+		select {
+		case <-time.After(p.file.DrainDelay): // for balancers to ask /readyz
+		case <-again:
+		}
 		errs = append(errs, p.group.Close(drain))
 	}
 	if p.server != nil {

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"hyok/internal/config"
@@ -27,6 +24,7 @@ type reloader struct {
 	loading  bool
 	again    bool // wanted while loading
 	loaded   chan loaded
+	begin    func() // called when a reading begins
 }
 
 // loaded is what came of reading the configuration.
@@ -62,6 +60,7 @@ func (r *reloader) start() {
 		return
 	}
 	r.loading = true
+	r.begin()
 	go func() {
 		f, sources, err := proxy.LoadChanged(r.path, r.running)
 		r.loaded <- loaded{f, sources, err}
@@ -79,9 +78,7 @@ func (r *reloader) done(l loaded) {
 // untilEnd takes over a changed configuration, on SIGHUP too, until ctx ends or
 // a listener fails.
 func (p *process) untilEnd(ctx context.Context) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	p.reloader.begin = func() { p.tell(systemd.Reloading) }
 	look := time.NewTicker(pollInterval)
 	defer look.Stop()
 	ended := make(chan error, 1)
@@ -90,23 +87,22 @@ func (p *process) untilEnd(ctx context.Context) error {
 		select {
 		case err := <-ended:
 			return err
-		case <-hangup:
+		case <-p.hangup:
 			p.reloader.start()
 		case <-look.C:
 			if p.reloader.changed() {
 				p.reloader.start()
 			}
 		case l := <-p.reloader.loaded:
-			p.reloader.done(l)
 			p.takeOver(l)
+			p.tell(systemd.Ready) // before the next reading, which may begin in done
+			p.reloader.done(l)
 		}
 	}
 }
 
 // takeOver serves what was loaded, or keeps what there is.
 func (p *process) takeOver(l loaded) {
-	p.tell(systemd.Reloading)
-	defer p.tell(systemd.Ready)
 	err, endTLS := l.err, func(bool) {}
 	if err == nil {
 		endTLS, err = p.tls.prepare(l.file.TLS)

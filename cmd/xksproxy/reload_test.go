@@ -130,6 +130,10 @@ func TestSwitchesAndCredentialsTakeEffectWithinASecond(t *testing.T) {
 	}{
 		{"the key is disabled", func() { c.rewrite(t, allKeys, "    keys: [{id: key, disabled: true}]\n") }, first, xks.InvalidStateException, xks.StatusDisabled},
 		{"the key is enabled", func() { c.rewrite(t, allKeys, "    keys: [{id: key}]\n") }, first, "", xks.StatusEnabled},
+		{"one of all keys is disabled", func() { c.rewrite(t, allKeys, allKeys+"    keys: [{id: key, disabled: true}]\n") }, first, xks.InvalidStateException, xks.StatusDisabled},
+		{"another one is", func() { c.rewrite(t, allKeys, allKeys+"    keys: [{id: other, disabled: true}]\n") }, first, "", xks.StatusEnabled},
+		{"one of all keys is disabled under another ID", func() { c.rewrite(t, allKeys, allKeys+"    keys: [{id: other, label: key, disabled: true}]\n") }, first, xks.InvalidStateException, xks.StatusDisabled},
+		{"none is", func() { c.rewrite(t) }, first, "", xks.StatusEnabled},
 		{"the store is disabled", func() { c.rewrite(t, allKeys, closed) }, first, xks.InvalidStateException, xks.StatusDisabled},
 		{"the store is enabled", func() { c.rewrite(t) }, first, "", xks.StatusEnabled},
 		{"a credential comes", func() { c.rewrite(t, credentialsOf(first), credentialsOf(first, second)) }, second, "", ""},

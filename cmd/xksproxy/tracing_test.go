@@ -57,6 +57,10 @@ func (r *receiver) named(name string) (all []*otlp.Span) {
 func TestRequestsAreTraced(t *testing.T) {
 	r := newReceiver(t)
 	c := startChild(t, "tracing: {endpoint: "+r.URL+"}")
+	c.write(t, "keys.cedar", `@id("everybody") permit (principal, action, resource);`)
+	c.rewrite(t, allKeys, allKeys+"    policy: {file: keys.cedar}\n")
+	c.signal(t, syscall.SIGHUP)
+	c.until(t, "the key stores were reloaded")
 	if err := c.encrypt(t, first); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +76,8 @@ func TestRequestsAreTraced(t *testing.T) {
 	for _, a := range requests[0].Attributes {
 		got[a.Key] = a.Value.GetStringValue()
 	}
-	for key, want := range map[string]string{"kms.request_id": "r", "kms.operation": "Encrypt", "xks.operation": "Encrypt", "xks.outcome": "ok", "xks.store": "/tenant", "xks.key": "key"} {
+	for key, want := range map[string]string{"kms.request_id": "r", "kms.operation": "Encrypt", "xks.operation": "Encrypt", "xks.outcome": "ok", "xks.store": "/tenant", "xks.key": "key",
+		"xks.policy": "everybody"} {
 		if got[key] != want {
 			t.Errorf("%s is %q, want %q", key, got[key], want)
 		}

@@ -49,7 +49,7 @@ type Token struct {
 	UseFinalTry bool
 	Workers     int      // sessions that the proxy will use, for comparison; 0: its default
 	Keys        []string // labels of the keys that must be there
-	AllKeys     bool     // examine every secret key of the token
+	AllKeys     bool     // examine every secret key of the token, and Keys
 	// MeasureKey is the label of the key to measure with; "": a session key, which
 	// costs no key of the owner's anything. Each encryption has a random IV, of
 	// which a key stands 2^32.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/pkcs11"
@@ -26,6 +27,11 @@ func (p *patient) keys() []Step {
 			found = one(Warning, fmt.Sprintf("the token has more than %d secret keys; only so many are examined", maxListed), "name the keys in the configuration")
 		}
 		labels = p.labels(handles)
+		for _, label := range p.token.Keys {
+			if !slices.Contains(labels, label) {
+				labels = append(labels, label)
+			}
+		}
 	}
 	for _, label := range labels {
 		s := p.examineKey(label)

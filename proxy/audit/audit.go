@@ -62,6 +62,8 @@ type Record struct {
 	KMSKeyARN    string
 	Principal    string
 	AccessKeyID  string // of the verified signature
+	Policy       string // that decided; "": none was asked, and the line has no such member
+	WouldDeny    bool   // Policy is only being tried, and is against the request
 }
 
 // A Log is an open chain. It is safe for concurrent use.

@@ -99,6 +99,40 @@ func TestALineHasWhatTheRequestWas(t *testing.T) {
 	}
 }
 
+// TestThePolicyIsALaterMember goes on with a file that knows of no policies, which
+// stays a chain that is whole.
+func TestThePolicyIsALaterMember(t *testing.T) {
+	p := path(t)
+	before := content(t, "testdata/without-policy.jsonl")
+	if err := os.WriteFile(p, []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	was := check(t, "", p)
+	l := open(t, Config{Path: p})
+	asked, tried := record("asked"), record("tried")
+	asked.Policy, tried.Policy, tried.WouldDeny = `a"b`, "default", true
+	for _, r := range []*Record{record("not asked"), asked, tried} {
+		if err := l.Write(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if now := check(t, "", p); now != was+5 { // opened, three records, closed
+		t.Errorf("%d lines after %d", now, was)
+	}
+	text := content(t, p)
+	if !strings.HasPrefix(text, before) {
+		t.Error("what was there has changed")
+	}
+	for i, want := range []string{`"access_key_id":"ABCDEFGHIJKLMNOPQRSTUVWX","hash":"`, `"policy":"a\"b","hash":"`, `"policy":"default","policy_would_deny":true,"hash":"`} {
+		if line := strings.Split(text[len(before):], "\n")[1+i]; !strings.Contains(line, want) {
+			t.Errorf("line %d is %s, want %s in it", i, line, want)
+		}
+	}
+}
+
 func TestWritersShareTheChain(t *testing.T) {
 	p := path(t)
 	l := open(t, Config{Path: p})

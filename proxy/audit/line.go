@@ -33,21 +33,31 @@ func appendRecord(b []byte, r *Record) []byte {
 	b = append(b, `"time":"`...)
 	b = r.Time.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, '"')
-	for _, m := range [...]struct{ name, value string }{
-		{"kms_request_id", r.KMSRequestID},
-		{"operation", r.Operation},
-		{"kms_operation", r.KMSOperation},
-		{"outcome", r.Outcome},
-		{"store", r.Store},
-		{"key", r.Key},
-		{"kms_key", r.KMSKeyARN},
-		{"principal", r.Principal},
-		{"access_key_id", r.AccessKeyID},
+	for _, m := range [...]struct {
+		name, value string
+		optional    bool
+	}{
+		{"kms_request_id", r.KMSRequestID, false},
+		{"operation", r.Operation, false},
+		{"kms_operation", r.KMSOperation, false},
+		{"outcome", r.Outcome, false},
+		{"store", r.Store, false},
+		{"key", r.Key, false},
+		{"kms_key", r.KMSKeyARN, false},
+		{"principal", r.Principal, false},
+		{"access_key_id", r.AccessKeyID, false},
+		{"policy", r.Policy, true},
 	} {
+		if m.optional && m.value == "" {
+			continue
+		}
 		b = append(b, `,"`...)
 		b = append(b, m.name...)
 		b = append(b, `":`...)
 		b, _ = jsontext.AppendQuote(b, m.value) // the error only says that bytes were replaced
+	}
+	if r.WouldDeny {
+		b = append(b, `,"policy_would_deny":true`...)
 	}
 	return append(b, '\n')
 }
