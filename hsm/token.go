@@ -202,6 +202,7 @@ type Health struct {
 	Serial, Label, Model, Manufacturer, Firmware string // as they were when the token was opened
 	OK                                           bool   // the token answers and its cryptography works
 	Err                                          error  // why not; nil when OK
+	Warning                                      error  // what may soon keep it from working: calls that hang, a wrong PIN; nil: nothing
 }
 
 // Health probes the token: C_GetTokenInfo, and a canary encrypted and decrypted
@@ -212,11 +213,20 @@ func (t *Token) Health(ctx context.Context) Health {
 		Serial: t.info.Serial, Label: t.info.Label, Model: t.info.Model,
 		Manufacturer: t.info.Manufacturer, Firmware: t.info.Firmware,
 	}
-	h.Err = t.do(ctx, t.quick, opHealth, func(w *worker) error { return t.probe(w.conn, w.session) }, nil)
+	var warning error
+	h.Err = t.do(ctx, t.quick, opHealth, func(w *worker) error {
+		err := t.probe(w.conn, w.session)
+		if err == nil {
+			warning = w.warning()
+		}
+		return err
+	}, nil)
 	if refused := t.login.state.Load().refused; h.Err == nil && refused != nil {
 		h.Err = refused
 	}
-	h.OK = h.Err == nil
+	if h.OK = h.Err == nil; h.OK {
+		h.Warning = warning
+	}
 	return h
 }
 
