@@ -47,7 +47,7 @@ func NewGroup(tokens ...*Token) (*Group, error) {
 	}
 	g := new(Group)
 	for i, t := range tokens {
-		if slices.Contains(tokens[:i], t) {
+		if slices.ContainsFunc(tokens[:i], func(other *Token) bool { return other.login == t.login }) {
 			return nil, fmt.Errorf("making a group: %w: token %q is in it twice", ErrBadInput, t.info.Label)
 		}
 		g.members = append(g.members, &member{token: t})
@@ -94,9 +94,23 @@ func (g *Group) Key(ctx context.Context, label string) (Key, error) {
 // Backlog is that of the member which would get the next work.
 func (g *Group) Backlog() time.Duration { return g.members[g.choose(0, 0)].token.Backlog() }
 
-// do has one member after the other try work, until one does it or gives an
-// answer that counts for all. Those in last come after the others.
+// secondRound is the pause before the members are tried once more.
+const secondRound = 10 * time.Millisecond
+
+// do has the members try work, and a second time when none could do it though not
+// all are down: the recovery of one makes those of the same module pause.
 func (g *Group) do(ctx context.Context, last set, like likeness, work func(context.Context, *Token) error) error {
+	err, away := g.round(ctx, last, like, work)
+	if away && !g.isDown() && wait(ctx, secondRound) {
+		err, _ = g.round(ctx, last, like, work)
+	}
+	return err
+}
+
+// round has one member after the other try work, until one does it or gives an
+// answer that counts for all. Those in last come after the others. away tells
+// that one could not do it.
+func (g *Group) round(ctx context.Context, last set, like likeness, work func(context.Context, *Token) error) (err error, away bool) {
 	var tried set
 	var answers tally
 	for left := len(g.members); left > 0 && (tried == 0 || ctx.Err() == nil); left-- {
@@ -104,10 +118,27 @@ func (g *Group) do(ctx context.Context, last set, like likeness, work func(conte
 		tried.add(i)
 		err := g.members[i].try(ctx, left > 1, work)
 		if err == nil || answers.add(err, like.differ) {
-			return err
+			return err, false
 		}
 	}
-	return answers.sum(len(g.members), ctx)
+	return answers.sum(len(g.members), ctx), answers.away != nil
+}
+
+// isDown tells whether all members are.
+func (g *Group) isDown() bool {
+	return !slices.ContainsFunc(g.members, func(m *member) bool { return m.token.down.Load() == nil && m.token.LoggedIn() })
+}
+
+// wait waits for d and tells whether ctx goes on.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // choose gives the member to try next: one that is well before those in last,

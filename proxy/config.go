@@ -60,8 +60,8 @@ type Store struct {
 	CredentialSince map[string]time.Time
 	// Regions that may be in a signature; nil: any.
 	Regions []string
-	// Token holds the external keys.
-	Token *hsm.Token
+	// Token holds the external keys: a *hsm.Token or a *hsm.Group.
+	Token Device
 	// Keys by external key ID; nil: every key of the token, under its label.
 	Keys map[string]Key
 	// RateLimit is in requests a second, the burst one second's worth and at

@@ -31,7 +31,7 @@ type Parts struct {
 // Open loads the modules, opens the tokens and makes the Server of a file. Close
 // closes them again.
 func Open(ctx context.Context, f *File, p Parts) (s *Server, err error) {
-	d := &devices{modules: make(map[string]*hsm.Module), tokens: make(map[string]*hsm.Token)}
+	d := &devices{modules: make(map[string]*hsm.Module), tokens: make(map[string]*hsm.Token), groups: make(map[string]*hsm.Group)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -80,6 +80,7 @@ func (s *Server) Reload(f *File) error {
 type devices struct {
 	modules map[string]*hsm.Module // by name
 	tokens  map[string]*hsm.Token  // by name
+	groups  map[string]*hsm.Group  // by name
 	others  []*hsm.Token           // of clusters
 	audit   *audit.Log             // nil: none
 
@@ -115,7 +116,7 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 		}
 		d.tokens[t.Name] = token
 	}
-	return nil
+	return d.makeGroups(f)
 }
 
 // module finds a module; "" is the only one.
@@ -135,7 +136,7 @@ func named[T any](all map[string]T, name string) T {
 func (d *devices) stores(f *File) ([]Store, error) {
 	stores := make([]Store, len(f.Stores))
 	for i, c := range f.Stores {
-		token := named(d.tokens, c.Token)
+		token := d.device(c.Token)
 		if token == nil {
 			return nil, fmt.Errorf("token %q cannot be added without a restart", c.Token)
 		}
