@@ -37,6 +37,9 @@ type TokenConfig struct {
 	Faults  *fault.Set    // nil: the module's
 	Log     *slog.Logger  // nil: the module's
 	Observe Observer      // nil: the module's
+	// MayBeAway opens a token by its Serial though it is not there: it is
+	// unavailable until it comes. Its TokenInfo says only what is known then.
+	MayBeAway bool
 }
 
 func (c TokenConfig) withDefaults(m ModuleConfig, p Profile) TokenConfig {
@@ -100,6 +103,9 @@ func (m *Module) Open(ctx context.Context, c TokenConfig) (*Token, error) {
 		return nil, fmt.Errorf("opening a token: %w", err)
 	}
 	info, err := m.choose(ctx, c)
+	if c.mayOpenAway(err) {
+		return m.openAway(c, profile, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"hyok/hsm"
 )
@@ -56,12 +58,21 @@ func (f *File) TokensOf(st FileStore) []string {
 	return []string{name}
 }
 
-// makeGroups makes the groups of a file.
-func (d *devices) makeGroups(f *File) error {
+// inGroup tells whether a group has the token: it may be away at the start then.
+func (f *File) inGroup(token string) bool {
+	return slices.ContainsFunc(f.Groups, func(g FileGroup) bool { return slices.Contains(g.Tokens, token) })
+}
+
+// makeGroups makes the groups of a file. One of which no token is well is more
+// likely a mistake in the file than an outage, and refused.
+func (d *devices) makeGroups(ctx context.Context, f *File) error {
 	for _, g := range f.Groups {
 		tokens := make([]*hsm.Token, len(g.Tokens))
 		for i, name := range g.Tokens {
 			tokens[i] = d.tokens[name]
+		}
+		if !slices.ContainsFunc(tokens, func(t *hsm.Token) bool { return t.Health(ctx).OK }) {
+			return fmt.Errorf("group %q: none of its tokens is well: %w", g.Name, tokens[0].Health(ctx).Err)
 		}
 		group, err := hsm.NewGroup(tokens...)
 		if err != nil {

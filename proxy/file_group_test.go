@@ -75,6 +75,49 @@ func TestAGroupOfOneTokenTwiceIsNotOpened(t *testing.T) {
 	}
 }
 
+// A proxy starts while a member with a serial number is away, and does not start
+// without any.
+func TestAProxyStartsWithoutAMember(t *testing.T) {
+	f := tokensFile(t, "pair")
+	dir := softhsmtest.TestDir(t)
+	module, err := hsm.Load(hsm.ModuleConfig{Path: f.Modules[0].Path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer module.Close()
+	found, err := module.Tokens(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bringBack []func()
+	for i := range f.Tokens {
+		token := &f.Tokens[i]
+		for _, info := range found {
+			if info.Label == token.Label {
+				token.Serial = info.Serial
+			}
+		}
+		bringBack = append(bringBack, (&rig{dir: dir, label: token.Label}).takeAway(t))
+	}
+	if s, err := proxy.Open(soon(t), f, proxy.Parts{}); !errors.Is(err, hsm.ErrUnavailable) {
+		t.Errorf("without any member: %v, %v", s, err)
+	}
+	bringBack[0]()
+	f.Tokens[1].Serial = ""
+	if s, err := proxy.Open(soon(t), f, proxy.Parts{}); !errors.Is(err, hsm.ErrNoToken) {
+		t.Errorf("without a member that has only a label: %v, %v", s, err)
+	}
+	f.Tokens[1].Serial = strings.Repeat("9", 16) // of no token at all
+	s, err := proxy.Open(soon(t), f, proxy.Parts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	bringBack[1]()
+}
+
 func TestANewGroupNeedsARestart(t *testing.T) {
 	for name, value := range map[string]string{"XKSPROXY_PIN": "1234", "XKSPROXY_SECRET": strings.Repeat("s", 43),
 		"XKSPROXY_CLUSTER_SECRET": strings.Repeat("s", 43), "XKSPROXY_AUDIT_KEY": strings.Repeat("s", 43)} {

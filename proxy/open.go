@@ -109,14 +109,14 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	for _, t := range f.Tokens {
 		token, err := d.module(t.Module).Open(ctx, hsm.TokenConfig{
 			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Profile: t.Profile, Workers: t.Workers, Wait: t.Wait,
-			Observe: d.observe(t.Name),
+			Observe: d.observe(t.Name), MayBeAway: f.inGroup(t.Name),
 		})
 		if err != nil {
 			return fmt.Errorf("token %q: %w", t.Name, err)
 		}
 		d.tokens[t.Name] = token
 	}
-	return d.makeGroups(f)
+	return d.makeGroups(ctx, f)
 }
 
 // module finds a module; "" is the only one.
