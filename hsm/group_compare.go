@@ -69,7 +69,10 @@ func (g *Group) Compare(ctx context.Context, labels []string) ([]Difference, err
 func (g *Group) allLabels(ctx context.Context) []string {
 	seen := make(map[string]bool)
 	for _, m := range g.members {
-		keys, _ := m.token.Keys(ctx) // one that is away has nothing to compare
+		if m.isOut() { // it has nothing to compare
+			continue
+		}
+		keys, _ := m.token.Keys(ctx)
 		for _, k := range keys {
 			if checkLabel(k.Label) == nil {
 				seen[k.Label] = true
@@ -101,10 +104,12 @@ func (c *comparison) run(ctx context.Context) {
 	c.keys = make([]Key, len(c.g.members))
 	var lack set
 	for i, m := range c.g.members {
-		k, err := m.token.Key(ctx, c.label)
+		err := m.ask(ctx, func(ctx context.Context, t *Token) (err error) {
+			c.keys[i], err = t.Key(ctx, c.label)
+			return err
+		})
 		switch {
 		case err == nil:
-			c.keys[i] = k
 			c.have.add(i)
 		case errors.Is(err, ErrKeyNotFound) || errors.Is(err, ErrAmbiguous):
 			lack.add(i)
@@ -197,7 +202,11 @@ func (c *comparison) compareMaterial(ctx context.Context) {
 	}
 	canary, aad := make([]byte, canarySize), []byte("canary of a group")
 	rand.Read(canary)
-	sealed, err := c.g.members[first].token.Encrypt(ctx, c.label, canary, aad)
+	var sealed Sealed
+	err := c.g.members[first].ask(ctx, func(ctx context.Context, t *Token) (err error) {
+		sealed, err = t.Encrypt(ctx, c.label, canary, aad)
+		return err
+	})
 	if err != nil { // it goes away just now
 		c.each(c.keep)
 		return
@@ -207,8 +216,11 @@ func (c *comparison) compareMaterial(ctx context.Context) {
 			c.differs(i, "the key may be used on another member, and not on it")
 			return
 		}
-		t := c.g.members[i].token
-		opened, err := t.DecryptVersion(ctx, c.label, sealed.Version, sealed.IV, sealed.Ciphertext, sealed.Tag, aad)
+		var opened []byte
+		err := c.g.members[i].ask(ctx, func(ctx context.Context, t *Token) (err error) {
+			opened, err = t.DecryptVersion(ctx, c.label, sealed.Version, sealed.IV, sealed.Ciphertext, sealed.Tag, aad)
+			return err
+		})
 		switch {
 		case i == first || err == nil && bytes.Equal(opened, canary):
 		case err == nil || errors.Is(err, ErrInvalidCiphertext):

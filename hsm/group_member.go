@@ -49,6 +49,21 @@ func (m *member) try(ctx context.Context, others bool, work func(context.Context
 	return err
 }
 
+// askLimit bounds a call of a comparison, so that a member which hangs does not
+// hold up the comparing of the others.
+const askLimit = time.Second
+
+// ask is try for a comparison, which has time but does not wait for a member that
+// is out.
+func (m *member) ask(ctx context.Context, work func(context.Context, *Token) error) error {
+	if m.isOut() {
+		return ErrUnavailable
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	return m.try(ctx, false, work)
+}
+
 // takeOut has the other members tried first until this one passes a probe.
 func (m *member) takeOut(why error) {
 	if !m.out.CompareAndSwap(nil, &outage{why}) {

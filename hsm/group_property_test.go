@@ -71,12 +71,21 @@ func BenchmarkGroup(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				if _, err := device.EncryptNamed(ctx, "k", text, aad, 0); err != nil {
 					b.Fatal(err)
 				}
 				cancel()
 			}
 		})
+	}
+}
+
+func BenchmarkCompare(b *testing.B) {
+	g, _ := newGroup(b, 2)
+	for b.Loop() {
+		if found, err := g.Compare(context.Background(), []string{"k"}); err != nil || len(found) > 0 {
+			b.Fatal(found, err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/pkcs11"
 
@@ -165,6 +166,23 @@ func checkDifferences(t *testing.T, found []hsm.Difference, sides []*side, membe
 		t.Errorf("found %+v", found)
 	case found[0].Token != sides[member].token || found[0].Label != "k" || !strings.Contains(found[0].Reason, reason):
 		t.Errorf("found %+v, want %q of member %d", found[0], reason, member)
+	}
+}
+
+// A member that hangs holds up the comparison once, and not for each label.
+func TestComparingDoesNotWaitForAMemberThatHangs(t *testing.T) {
+	g, sides := newGroup(t, 3)
+	if err := sides[2].token.DeleteKey(soon(t), "k"); err != nil {
+		t.Fatal(err)
+	}
+	sides[1].fail(t, fault.Rule{Latency: 20 * time.Second})
+	began := time.Now()
+	found, err := g.Compare(soon(t), []string{"k", "k", "k", "k", "k", "k", "k", "k"})
+	if took := time.Since(began); err != nil || took > 4*time.Second {
+		t.Errorf("after %s: %v", took, err)
+	}
+	if len(found) == 0 || found[0].Token != sides[2].token {
+		t.Errorf("the others were not compared: %+v", found)
 	}
 }
 
