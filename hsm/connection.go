@@ -59,7 +59,8 @@ func (t *Token) disconnect(c *connection) {
 	}
 }
 
-// forgetKeys drops the cached keys: their handles end with a login.
+// forgetKeys drops the cached keys: their handles end with a login. The caller is
+// inside the gate.
 func (t *Token) forgetKeys() {
 	for {
 		c := t.conn.Load()
@@ -69,6 +70,7 @@ func (t *Token) forgetKeys() {
 		fresh := *c
 		fresh.keys = new(keyCache)
 		if t.conn.CompareAndSwap(c, &fresh) {
+			c.keys.copies.end(t.lib, c.guard)
 			return
 		}
 	}

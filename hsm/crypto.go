@@ -77,7 +77,7 @@ func (w *worker) encrypt(label string, in input, at int) (Sealed, error) {
 	if at >= 0 {
 		binary.BigEndian.PutUint32(in.aad[at:], e.key.Version)
 	}
-	r, err := w.t.seal(uint(w.session), uint(e.handle), iv, in.aad, in.text, out)
+	r, err := w.t.seal(uint(w.session), uint(w.working(e)), iv, in.aad, in.text, out)
 	switch {
 	case r.RV != 0 && r.Begun:
 		w.closeSessionInside() // it may be poisoned
@@ -170,7 +170,7 @@ func (w *worker) decryptUnder(e *entry, iv []byte, in input) ([]byte, error) {
 	}
 	n := len(in.text) - gcm.TagSize
 	out := make([]byte, len(in.text)+gcm.Margin)
-	r := w.t.lib.gcm.Decrypt(uint(w.session), uint(e.handle), iv, in.aad, in.text, out)
+	r := w.t.lib.gcm.Decrypt(uint(w.session), uint(w.working(e)), iv, in.aad, in.text, out)
 	switch {
 	case r.RV != 0 && r.Begun && refusesCiphertext(r.RV):
 		return nil, fmt.Errorf("%w: C_Decrypt gave 0x%x", ErrInvalidCiphertext, r.RV)

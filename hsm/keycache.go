@@ -19,10 +19,11 @@ const (
 
 // An entry is a key in the cache.
 type entry struct {
-	handle  pkcs11.ObjectHandle
+	handle  pkcs11.ObjectHandle // of the key on the token
 	key     Key
-	read    atomic.Int64 // when, in nanoseconds since started
-	suspect atomic.Bool  // the token did not know the handle any more
+	read    atomic.Int64  // when, in nanoseconds since started
+	suspect atomic.Bool   // the token did not know the handle any more
+	working atomic.Uint64 // the handle of its copy, or handle; 0: not known yet
 }
 
 var started = time.Now()
@@ -38,8 +39,12 @@ func newEntry(handle pkcs11.ObjectHandle, k Key) *entry {
 	return e
 }
 
-// A keyCache holds the versions of keys by label. Only keys that exist are in it.
-type keyCache struct{ byLabel sync.Map }
+// A keyCache holds the versions of keys by label, and their copies. Only keys
+// that exist are in it.
+type keyCache struct {
+	byLabel sync.Map
+	copies  copies
+}
 
 // get gives the versions of a key; nil if it is not there.
 func (c *keyCache) get(label string) *family {

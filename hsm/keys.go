@@ -160,6 +160,7 @@ func (w *worker) search(label string, known *family) (*entry, error) {
 	if known != nil && known.lost(f) {
 		return nil, w.missing(true)
 	}
+	w.dropCopies(known, found)
 	w.conn.keys.put(label, f)
 	w.entry = f.newest
 	return w.entry, nil
@@ -187,9 +188,10 @@ func (w *worker) find(label string) ([]pkcs11.ObjectHandle, error) {
 	return w.t.lib.find(w.session, maxVersions, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
 }
 
-// find gives the secret keys with these attributes, at most limit.
+// find gives the secret keys on the token with these attributes, at most limit:
+// neither the canary's nor copies.
 func (l *library) find(s pkcs11.SessionHandle, limit int, with ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
-	with = append(with, pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY))
+	with = append(with, pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true))
 	if err := l.ctx.FindObjectsInit(s, with); err != nil {
 		return nil, coded("C_FindObjectsInit", err)
 	}

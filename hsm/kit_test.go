@@ -1,6 +1,7 @@
 package hsm_test
 
 import (
+	"cmp"
 	"context"
 	"testing"
 	"time"
@@ -39,13 +40,15 @@ func newRig(t testing.TB, c hsm.ModuleConfig) *rig {
 	return r
 }
 
-// open opens the rig's token; an empty PIN in c stands for the right one.
+// open opens the rig's token; in c an empty PIN stands for the right one, and no
+// profile for SoftHSM's.
 func (r *rig) open(t testing.TB, c hsm.TokenConfig) *hsm.Token {
 	t.Helper()
 	c.Label = r.label
 	if c.PIN == "" {
 		c.PIN = softhsmtest.PIN
 	}
+	c.Profile = cmp.Or(c.Profile, "softhsm")
 	token, err := r.module.Open(soon(t), c)
 	if err != nil {
 		t.Fatal(err)

@@ -44,9 +44,6 @@ func (w *worker) list() ([]Key, error) {
 	}
 	keys := make([]Key, 0, len(found))
 	for _, h := range found {
-		if h == w.conn.canary {
-			continue
-		}
 		k, err := w.attributes(h)
 		if codeClass(err) == classHandle && err != nil {
 			continue // deleted meanwhile
@@ -158,6 +155,7 @@ func newKeyTemplate(label string, id []byte) []*pkcs11.Attribute {
 func (t *Token) DeleteKey(ctx context.Context, label string) error {
 	return t.change(ctx, "deleting", label, opDeleteKey, func(w *worker, e *entry) error {
 		w.conn.keys.remove(label) // before, so that nobody misses it
+		w.dropCopy(e)
 		return coded("C_DestroyObject", t.lib.ctx.DestroyObject(w.session, e.handle))
 	})
 }

@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -180,7 +181,7 @@ func newBench(t *testing.T, c TokenConfig) *bench {
 			t.Error(err)
 		}
 	})
-	c.Label, c.PIN = label, softhsmtest.PIN
+	c.Label, c.PIN, c.Profile = label, softhsmtest.PIN, cmp.Or(c.Profile, "softhsm")
 	if b.token, err = m.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type Profile struct {
 	Device   string
 	IV       IVMaker
 	Reserved string   // form of ModuleConfig.Reserved; "": none
+	Copies   bool     // keys may be used through copies in memory; how their owner changes them shows within a second
 	Workers  int      // sessions when TokenConfig names no number
 	Quirks   []string // what its operator should know
 	Source   string
@@ -41,9 +42,9 @@ const GenericProfile = "generic"
 // on a library that imitates them.
 var profiles = []Profile{
 	{Name: GenericProfile, Device: "any PKCS#11 device", IV: IVByCaller, Workers: defaultWorkers, Source: "PKCS#11 v2.40, section 2.12.3"},
-	{Name: "softhsm", Device: "SoftHSM 2.6.1", IV: IVByCaller, Workers: defaultWorkers,
+	{Name: "softhsm", Device: "SoftHSM 2.6.1", IV: IVByCaller, Copies: true, Workers: defaultWorkers,
 		Quirks: []string{"an empty IV means zeros, and is never sent", "C_Decrypt gives CKR_GENERAL_ERROR for a wrong tag"},
-		Source: "guide hsm.md §1b; §2, traps 1 and 3"},
+		Source: "guide hsm.md §1a, §1b; §2, traps 1 and 3"},
 	{Name: "nss", Device: "NSS softokn 3.87", IV: IVByCaller, Workers: defaultWorkers,
 		Reserved: "configdir='sql:DIR' certPrefix='' keyPrefix='' secmod='secmod.db' flags=optimizeSpace",
 		Quirks: []string{"all tokens have the serial number 0000000000000000: choose by label",

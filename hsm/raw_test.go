@@ -76,3 +76,8 @@ func importKey(token, label string, value []byte, override ...*pkcs11.Attribute)
 	_, err = p.CreateObject(s, attributes)
 	return err
 }
+
+// onToken looks for the keys of that label on the token, and not for copies.
+func onToken(label string) []*pkcs11.Attribute {
+	return []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, label), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true)}
+}

@@ -177,6 +177,7 @@ func TestVersionsAreNotMissedWhileTheTokenIsAway(t *testing.T) {
 	r, token := newToken(t, hsm.TokenConfig{})
 	s := seal(t, token, "k")
 	bringBack := r.takeTokenAway(t)
+	within(t, time.Second, hsm.ErrUnavailable, lostKeys[:len(lostKeys)-1], func() error { return unseal(t, token, "k", 1, s) })
 	for range 20 {
 		for _, version := range []uint32{1, 9} {
 			if err := unseal(t, token, "k", version, s); !errors.Is(err, hsm.ErrUnavailable) {
@@ -296,7 +297,7 @@ func TestAVersionLostToTheProcessIsFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	search := func() int {
-		if err := p.FindObjectsInit(s, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, "k")}); err != nil {
+		if err := p.FindObjectsInit(s, onToken("k")); err != nil {
 			t.Fatal(err)
 		}
 		found, _, err := p.FindObjects(s, 3)

@@ -182,14 +182,18 @@ func (w *worker) remedy(c class) bool {
 		if w.entry == nil {
 			return false
 		}
-		w.entry.suspect.Store(true)
+		w.suspect(w.entry)
 		return true
 	case classLogin:
 		_, err := w.t.logInAgain(w.conn)
 		return err == nil
 	case classUsage:
 		// What the cache says of the key is out of date, or the device is right.
-		return w.entry != nil && w.refresh(w.entry) == nil
+		if w.entry == nil {
+			return false
+		}
+		w.dropCopy(w.entry)
+		return w.refresh(w.entry) == nil
 	}
 	return false
 }

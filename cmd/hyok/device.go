@@ -15,6 +15,7 @@ import (
 type deviceOptions struct {
 	Module  string `name:"pkcs11-module" placeholder:"PATH" help:"Put the external keys on a device of yours: its PKCS#11 module. NSS_LIB_PARAMS is handed to NSS."`
 	Token   string `name:"pkcs11-token" placeholder:"LABEL" help:"The token on it."`
+	Profile string `name:"pkcs11-profile" placeholder:"NAME" help:"What kind of device it is: softhsm, nss, cloudhsm, luna, nshield or generic, the default."`
 	PINFile string `name:"pkcs11-pin-file" placeholder:"FILE" help:"The file with its user PIN, mode 0600."`
 }
 
@@ -28,13 +29,22 @@ func (o *deviceOptions) check() error {
 	if given != 0 && given != 3 {
 		return usagef("--pkcs11-module, --pkcs11-token and --pkcs11-pin-file belong together; give all three or none")
 	}
+	if o.Profile != "" && given == 0 {
+		return usagef("--pkcs11-profile is for a device of --pkcs11-module")
+	}
+	if _, err := hsm.ProfileNamed(o.Profile); err != nil {
+		return usagef("--pkcs11-profile: %v", err)
+	}
 	return nil
 }
 
+// softHSM is the profile of the tokens that the workbench makes.
+const softHSM = "softhsm"
+
 // A device is where the external keys are.
 type device struct {
-	path, token string
-	pin         config.Secret
+	path, token, profile string
+	pin                  config.Secret
 }
 
 // openKeys opens the token with the external keys, and makes the first key on
@@ -46,13 +56,13 @@ func (w *workbench) openKeys(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		w.device = device{path, keysToken, config.Secret(w.state.KeysPIN)}
+		w.device = device{path, keysToken, softHSM, config.Secret(w.state.KeysPIN)}
 	} else {
 		pin, err := config.SecretFromFile(w.options.PINFile)
 		if err != nil {
 			return fmt.Errorf("reading the PIN of --pkcs11-pin-file: %w", err)
 		}
-		w.device = device{w.options.Module, w.options.Token, pin}
+		w.device = device{w.options.Module, w.options.Token, w.options.Profile, pin}
 		module, err = hsm.Load(hsm.ModuleConfig{
 			Path: w.device.path, Reserved: os.Getenv("NSS_LIB_PARAMS"), Faults: w.faults, Log: w.log,
 		})
@@ -62,7 +72,7 @@ func (w *workbench) openKeys(ctx context.Context) (err error) {
 		w.onClose(module.Close)
 	}
 	if w.keys, err = module.Open(ctx, hsm.TokenConfig{
-		Label: w.device.token, PIN: w.device.pin, Observe: w.meter.Observer(w.device.token)}); err != nil {
+		Label: w.device.token, Profile: w.device.profile, PIN: w.device.pin, Observe: w.meter.Observer(w.device.token)}); err != nil {
 		return err
 	}
 	return w.makeExternalKey(ctx)

@@ -78,9 +78,11 @@ func closedLoop(ctx context.Context, n int, d time.Duration, call func(ctx conte
 
 // paced is the result of requests at a constant rate.
 type paced struct {
+	Name                string
 	Sent, Errors        int
 	P50, P99, P999, Max time.Duration
 	FirstError          string
+	Wanted              time.Duration // of P99
 }
 
 // openLoop sends requests at a constant rate whether or not the earlier ones

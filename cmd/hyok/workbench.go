@@ -234,7 +234,7 @@ func (w *workbench) stopProxy() error {
 }
 
 func (w *workbench) openCluster(ctx context.Context) (*cluster.Cluster, error) {
-	t, err := w.module.Open(ctx, hsm.TokenConfig{Label: clusterToken, Observe: w.meter.Observer(clusterToken)})
+	t, err := w.module.Open(ctx, hsm.TokenConfig{Label: clusterToken, Profile: softHSM, Observe: w.meter.Observer(clusterToken)})
 	if err != nil {
 		return nil, err
 	}
