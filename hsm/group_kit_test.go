@@ -73,6 +73,13 @@ func throughGroup(ctx context.Context, g *hsm.Group, label string) error {
 	return err
 }
 
+// untilAway waits until use finds that the token it needs is away: copies of keys
+// work for a moment.
+func untilAway(t *testing.T, use func() error) {
+	t.Helper()
+	within(t, time.Second, hsm.ErrUnavailable, lostKeys[:len(lostKeys)-1], use)
+}
+
 // encryptsAll gives the encryption with a group.
 func encryptsAll(t testing.TB, g *hsm.Group) func() error {
 	return func() error {
