@@ -12,7 +12,8 @@
 // a new login, another search for the key, or the module finalised and
 // initialised again, which is what SoftHSM needs after any failed file access.
 // "Not found" and "invalid ciphertext" are believed only when a probe of the
-// token says that it is well.
+// token says that it is well. A Group puts several tokens with the same keys
+// behind one set of methods, and goes on while one of them works.
 //
 // Each token has a breaker. It opens when an attempt at recovery fails or takes
 // longer than a caller waits, and when too many calls hang: calls are refused at

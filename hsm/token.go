@@ -40,6 +40,9 @@ type TokenConfig struct {
 	Faults  *fault.Set    // nil: the module's
 	Log     *slog.Logger  // nil: the module's
 	Observe Observer      // nil: the module's
+	// MayBeAway opens a token by its Serial though it is not there: it is
+	// unavailable until it comes. Its TokenInfo says only what is known then.
+	MayBeAway bool
 }
 
 func (c TokenConfig) withDefaults(m ModuleConfig, p Profile) TokenConfig {
@@ -103,6 +106,9 @@ func (m *Module) Open(ctx context.Context, c TokenConfig) (*Token, error) {
 		return nil, fmt.Errorf("opening a token: %w", err)
 	}
 	info, err := m.choose(ctx, c)
+	if c.mayOpenAway(err) {
+		return m.openAway(c, profile, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +211,7 @@ type Health struct {
 	Serial, Label, Model, Manufacturer, Firmware string // as they were when the token was opened
 	OK                                           bool   // the token answers and its cryptography works
 	Err                                          error  // why not; nil when OK
+	Warning                                      error  // what may soon keep it from working: calls that hang, a wrong PIN; nil: nothing
 }
 
 // Health probes the token: C_GetTokenInfo, and a canary encrypted and decrypted
@@ -215,11 +222,20 @@ func (t *Token) Health(ctx context.Context) Health {
 		Serial: t.info.Serial, Label: t.info.Label, Model: t.info.Model,
 		Manufacturer: t.info.Manufacturer, Firmware: t.info.Firmware,
 	}
-	h.Err = t.do(ctx, t.quick, opHealth, func(w *worker) error { return t.probe(w.conn, w.session) }, nil)
+	var warning error
+	h.Err = t.do(ctx, t.quick, opHealth, func(w *worker) error {
+		err := t.probe(w.conn, w.session)
+		if err == nil {
+			warning = w.warning()
+		}
+		return err
+	}, nil)
 	if refused := t.login.state.Load().refused; h.Err == nil && refused != nil {
 		h.Err = refused
 	}
-	h.OK = h.Err == nil
+	if h.OK = h.Err == nil; h.OK {
+		h.Warning = warning
+	}
 	return h
 }
 

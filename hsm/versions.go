@@ -168,7 +168,7 @@ func (w *worker) versionOf(label string, version uint32) ([]*entry, error) {
 // that it is asked again when loaded anew, but not more often than a stream of
 // forged ciphertexts may cost.
 func (w *worker) unknownVersion(version uint32) error {
-	err := fmt.Errorf("%w: the key has no version %d", ErrInvalidCiphertext, version)
+	err := fmt.Errorf("%w: %d", errNoVersion, version)
 	now, due := int64(time.Since(started)), w.t.nextReload.Load()
 	if now < due || !w.t.nextReload.CompareAndSwap(due, now+int64(unknownPause)) {
 		return err

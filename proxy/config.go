@@ -64,8 +64,8 @@ type Store struct {
 	CredentialSince map[string]time.Time
 	// Regions that may be in a signature; nil: any.
 	Regions []string
-	// Token holds the external keys.
-	Token *hsm.Token
+	// Token holds the external keys: a *hsm.Token or a *hsm.Group.
+	Token Device
 	// Keys by external key ID; nil: every key of the token, under its label.
 	Keys map[string]Key
 	// AllKeys has every key of the token offered under its label, too, when Keys

@@ -16,6 +16,7 @@ type File struct {
 	TLS           FileTLS      `yaml:"tls"`
 	Modules       []FileModule `yaml:"modules"`
 	Tokens        []FileToken  `yaml:"tokens"`
+	Groups        []FileGroup  `yaml:"groups"`
 	Stores        []FileStore  `yaml:"stores"`
 	// InjectFaults serves /faults on MetricsListen, which must be loopback.
 	InjectFaults     bool          `yaml:"inject_faults"`
@@ -70,7 +71,7 @@ type FileToken struct {
 // FileStore is a key store.
 type FileStore struct {
 	PathPrefix  string           `yaml:"path_prefix"`
-	Token       string           `yaml:"token"` // empty: the only one
+	Token       string           `yaml:"token"` // or a group; empty: the only one
 	Credentials []FileCredential `yaml:"credentials"`
 	Regions     []string         `yaml:"regions"` // empty: any
 	Keys        []FileKey        `yaml:"keys"`

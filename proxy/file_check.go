@@ -39,6 +39,7 @@ func each[T any](key string, list []T, validate func(T) error) error {
 // Validate implements config.Validator.
 func (f *File) Validate() error {
 	modules, tokens, prefixes := names{}, names{}, names{}
+	devices := names{} // tokens and groups
 	return first(
 		checkListen("listen", f.Listen),
 		f.validateMetrics(),
@@ -47,8 +48,9 @@ func (f *File) Validate() error {
 		each("modules", f.Modules, func(m FileModule) error { return m.validate(modules) }),
 		notEmpty("tokens", len(f.Tokens)),
 		each("tokens", f.Tokens, func(t FileToken) error { return t.validate(tokens, modules) }),
+		f.validateGroups(tokens, devices),
 		notEmpty("stores", len(f.Stores)),
-		each("stores", f.Stores, func(s FileStore) error { return s.validate(prefixes, tokens) }),
+		each("stores", f.Stores, func(s FileStore) error { return s.validate(prefixes, devices) }),
 		f.validateClusters(modules),
 		config.At("audit", f.Audit.validate()),
 		config.At("log", notNegative("sample", f.Log.Sample)),

@@ -1,15 +1,12 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
 	"time"
 
 	"hyok/hsm"
-	"hyok/internal/metrics"
-	"hyok/proxy/xks"
 )
 
 // Times of the health checks.
@@ -20,14 +17,6 @@ const (
 	healthInterval = 25 * time.Second
 	// healthTimeout limits one check of a device.
 	healthTimeout = 5 * time.Second
-)
-
-// What the proxy calls itself (XKS fact 69).
-const (
-	vendor = "hyok"
-	model  = "xksproxy"
-	// unnamed stands for what a device leaves empty: the protocol does not.
-	unnamed = "unknown"
 )
 
 var errStale = errors.New("the device has not answered a health check for a minute")
@@ -109,38 +98,4 @@ func (m *monitor) cached() hsm.Health {
 		h.OK, h.Err = false, errStale
 	}
 	return h
-}
-
-// getHealthStatus serves GetHealthStatus (XKS facts 69 to 74).
-func (x *exchange) getHealthStatus() *refusal {
-	var req xks.GetHealthStatusRequest
-	if _, f := x.decode(&req, &req.RequestMetadata); f != nil {
-		return f
-	}
-	if x.store.Disabled {
-		return failure(xks.InvalidStateException, "this key store is disabled")
-	}
-	// A little of the time is kept for the answer.
-	ctx, cancel := context.WithTimeout(x.ctx, x.store.deadline*3/4)
-	defer cancel()
-	defer x.timeHSM(time.Now())
-	return x.answer(healthStatus(x.store.monitor.health(ctx)))
-}
-
-func healthStatus(h hsm.Health) *xks.GetHealthStatusResponse {
-	status := xks.HealthActive
-	if !h.OK {
-		status = xks.HealthUnavailable
-	}
-	return &xks.GetHealthStatusResponse{
-		XksProxyFleetSize: 1,
-		XksProxyVendor:    vendor,
-		XksProxyModel:     model + " " + metrics.Version(),
-		EkmVendor:         cmp.Or(h.Manufacturer, unnamed),
-		EkmFleetDetails: []xks.EKMFleetDetail{{
-			ID:           cmp.Or(h.Serial, h.Label, unnamed),
-			Model:        cmp.Or(h.Model, unnamed),
-			HealthStatus: status,
-		}},
-	}
 }

@@ -30,7 +30,7 @@ type Parts struct {
 // Open loads the modules, opens the tokens and makes the Server of a file. Close
 // closes them again.
 func Open(ctx context.Context, f *File, p Parts) (s *Server, err error) {
-	d := &devices{modules: make(map[string]*hsm.Module), tokens: make(map[string]*hsm.Token)}
+	d := &devices{modules: make(map[string]*hsm.Module), tokens: make(map[string]*hsm.Token), groups: make(map[string]*hsm.Group)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -79,6 +79,7 @@ func (s *Server) Reload(f *File) error {
 type devices struct {
 	modules map[string]*hsm.Module // by name
 	tokens  map[string]*hsm.Token  // by name
+	groups  map[string]*hsm.Group  // by name
 	others  []*hsm.Token           // of clusters
 	audit   *audit.Log             // nil: none
 
@@ -112,13 +113,14 @@ func (d *devices) open(ctx context.Context, f *File, p Parts) error {
 	for _, t := range f.Tokens {
 		token, err := d.openToken(ctx, t.Module, t.Name, hsm.TokenConfig{
 			Serial: t.Serial, Label: t.Label, PIN: t.PIN.Secret, Profile: t.Profile, Workers: t.Workers, Wait: t.Wait,
+			MayBeAway: f.inGroup(t.Name),
 		})
 		if err != nil {
 			return fmt.Errorf("token %q: %w", t.Name, err)
 		}
 		d.tokens[t.Name] = token
 	}
-	return nil
+	return d.makeGroups(ctx, f)
 }
 
 // module finds a module; "" is the only one.
@@ -138,7 +140,7 @@ func named[T any](all map[string]T, name string) T {
 func (d *devices) stores(f *File) ([]Store, error) {
 	stores := make([]Store, len(f.Stores))
 	for i, c := range f.Stores {
-		token := named(d.tokens, c.Token)
+		token := d.device(c.Token)
 		if token == nil {
 			return nil, fmt.Errorf("token %q cannot be added without a restart", c.Token)
 		}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 
@@ -33,9 +34,15 @@ func (c *changed) Validate() error {
 	if err := c.File.Validate(); err != nil || c.running == nil {
 		return err
 	}
-	open := names{}
+	open, kind := names{}, map[string]string{}
+	for _, g := range c.Groups {
+		kind[g.Name] = "group"
+	}
 	for _, t := range c.running.Tokens {
 		open[t.Name] = true
+	}
+	for _, g := range c.running.Groups {
+		open[g.Name] = true
 	}
 	return each("stores", c.Stores, func(s FileStore) error {
 		name := s.Token
@@ -43,7 +50,7 @@ func (c *changed) Validate() error {
 			name = c.Tokens[0].Name // the only one, as was checked
 		}
 		if !open[name] {
-			return fieldError("token", "the token %q is new; restart the proxy to open it", name)
+			return fieldError("token", "the %s %q is new; restart the proxy to open it", cmp.Or(kind[name], "token"), name)
 		}
 		return nil
 	})
@@ -69,6 +76,7 @@ func (f *File) NeedsRestart(next *File) []string {
 	return slices.Concat(keys,
 		changedEntries("modules.", f.Modules, next.Modules, func(m FileModule) string { return m.Name }),
 		changedEntries("tokens.", f.Tokens, next.Tokens, func(t FileToken) string { return t.Name }),
+		changedEntries("groups.", f.Groups, next.Groups, func(g FileGroup) string { return g.Name }),
 		changedEntries("clusters.", f.Clusters, next.Clusters, func(c FileCluster) string { return c.ID }))
 }
 

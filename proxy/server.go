@@ -10,7 +10,7 @@
 // keeps no data; more of them can stand side by side.
 //
 // Limits: AES-256 keys and AES-GCM only, as in version 1 of the protocol; a
-// key store has one token.
+// key store has one token, or one group of tokens with the same keys.
 package proxy
 
 import (
@@ -136,6 +136,11 @@ func (s *Server) setStores(stores []Store) error {
 		for token, m := range old.monitors {
 			if next.monitors[token] == nil {
 				m.stop()
+			}
+		}
+		for group, c := range old.comparers {
+			if next.comparers[group] == nil {
+				c.stop()
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"net/http"
 	"sync/atomic"
@@ -21,7 +22,9 @@ type state struct {
 	configs  []Store
 	stores   map[string]*store // by path prefix
 	monitors map[*hsm.Token]*monitor
-	router   http.Handler
+	// comparers are those of the stores' groups.
+	comparers map[*hsm.Group]*comparer
+	router    http.Handler
 }
 
 // A store is a Store ready to serve.
@@ -31,7 +34,7 @@ type store struct {
 	secrets  map[string]string    // by access key ID
 	since    map[string]time.Time // of credentials, by access key ID
 	limits   *limits              // outlives the state
-	monitor  *monitor             // outlives the state
+	monitors []*monitor           // of the members, in their order; they outlive the state
 	meters   map[string]*meter    // by operation
 	// decisions counts the policy's, by outcome.
 	decisions map[string]prometheus.Counter
@@ -53,6 +56,7 @@ func (s *Server) newState(configs []Store, old *state) *state {
 		stores:   make(map[string]*store, len(configs)),
 		monitors: make(map[*hsm.Token]*monitor),
 	}
+	st.comparers = s.comparersOf(configs, old)
 	r := chi.NewRouter()
 	r.NotFound(s.notFound)
 	r.MethodNotAllowed(s.methodNotAllowed)
@@ -98,7 +102,9 @@ func (s *Server) newStore(c Store, old *state, monitors map[*hsm.Token]*monitor)
 		one.decisions = s.meters.decisionsOf(c.PathPrefix)
 	}
 	one.limits = newLimits(c, old)
-	one.monitor = s.monitorOf(c.Token, old, monitors)
+	for _, m := range c.Token.Members() {
+		one.monitors = append(one.monitors, s.monitorOf(m.Token, old, monitors))
+	}
 	return one
 }
 
@@ -135,20 +141,30 @@ func (s *Server) monitorOf(t *hsm.Token, old *state, monitors map[*hsm.Token]*mo
 	return m
 }
 
+// nameOf is the token's name in the configuration, or its label.
+func (s *Server) nameOf(t *hsm.Token) string {
+	if name, ok := s.tokenNames[t]; ok {
+		return name
+	}
+	return t.Info().Label
+}
+
 // healthReport says what becomes of each check of the token's health: a metric,
 // and a line in the log when it has changed.
 func (s *Server) healthReport(t *hsm.Token) func(hsm.Health) {
-	name, known := s.tokenNames[t]
-	was := true
+	name := s.nameOf(t)
+	was, warned := true, ""
 	return func(h hsm.Health) {
-		if !known {
-			name = h.Label
-		}
 		up := 0.0
 		if h.OK {
 			up = 1
 		}
 		s.meters.up.WithLabelValues(name).Set(up)
+		if warning := fmt.Sprint(h.Warning); h.OK && warning != warned {
+			if warned = warning; h.Warning != nil {
+				s.log.Warn("the device works, and needs attention", "token", name, "cause", warning)
+			}
+		}
 		if was == h.OK {
 			return
 		}

@@ -146,7 +146,7 @@ func (c *doctorCmd) modulesOf(f *proxy.File) []doctor.Module {
 				Name: t.Name, Label: t.Label, Serial: t.Serial, PIN: t.PIN.Secret, Workers: t.Workers, UseFinalTry: c.UseFinalTry,
 			}
 			for _, st := range f.Stores {
-				if st.Token == t.Name || st.Token == "" && len(f.Tokens) == 1 {
+				if slices.Contains(f.TokensOf(st), t.Name) {
 					addKeys(&token, st)
 				}
 			}
