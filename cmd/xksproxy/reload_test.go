@@ -85,12 +85,23 @@ func (c *child) client(t *testing.T, cred sigv4.Credential) *xks.Client {
 	return client
 }
 
+// callPlaintext is what the tests encrypt.
+var callPlaintext = []byte("x")
+
+func callMetadata(op string) xks.RequestMetadata {
+	return xks.RequestMetadata{AWSPrincipalArn: "p", KMSKeyArn: "k", KMSOperation: op, KMSRequestID: "r"}
+}
+
 func encryptWith(client *xks.Client) error {
-	_, err := client.Encrypt(context.Background(), "key", &xks.EncryptRequest{
-		RequestMetadata: xks.RequestMetadata{AWSPrincipalArn: "p", KMSKeyArn: "k", KMSOperation: "Encrypt", KMSRequestID: "r"},
-		Plaintext:       []byte("x"), EncryptionAlgorithm: xks.AlgorithmAESGCM, CiphertextDataIntegrityValueAlgorithm: xks.AlgorithmSHA256,
-	})
+	_, err := encryptOne(client)
 	return err
+}
+
+func encryptOne(client *xks.Client) (*xks.EncryptResponse, error) {
+	return client.Encrypt(context.Background(), "key", &xks.EncryptRequest{
+		RequestMetadata: callMetadata("Encrypt"), Plaintext: callPlaintext,
+		EncryptionAlgorithm: xks.AlgorithmAESGCM, CiphertextDataIntegrityValueAlgorithm: xks.AlgorithmSHA256,
+	})
 }
 
 // untilAnswer encrypts until the answer has this error name ("": none), and
