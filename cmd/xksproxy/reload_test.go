@@ -62,14 +62,14 @@ func (c *child) rewrite(t *testing.T, parts ...string) {
 	c.write(t, "xksproxy.yaml", text)
 }
 
-func (c *child) write(t *testing.T, name, text string) {
+func (c *child) write(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (c *child) client(t *testing.T, cred sigv4.Credential) *xks.Client {
+func (c *child) client(t testing.TB, cred sigv4.Credential) *xks.Client {
 	t.Helper()
 	pool, err := certs.LoadPool(filepath.Join(c.dir, "ca.pem"))
 	if err != nil {
