@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"hyok/hsm"
+	"hyok/internal/logtest"
 	"hyok/internal/sigv4"
 	"hyok/proxy/audit"
 	"hyok/proxy/xks"
@@ -54,7 +55,7 @@ type child struct {
 	dir, module, keys, cluster string
 	env                        []string
 	log                        chan map[string]any // its log, line by line
-	text                       logText             // all of it
+	text                       logtest.Buffer      // all of it
 	address                    map[string]string   // by endpoint
 	started                    time.Time
 }
@@ -111,7 +112,7 @@ func (c *child) readLog(r io.Reader, log chan<- map[string]any) {
 	for s := bufio.NewScanner(r); s.Scan(); {
 		line := map[string]any{"msg": s.Text()}
 		_ = json.Unmarshal(s.Bytes(), &line)
-		c.text.add(s.Text())
+		fmt.Fprintln(&c.text, s.Text())
 		if line["msg"] == "request" && len(log) > cap(log)/2 {
 			continue // nobody reads them
 		}
