@@ -9,9 +9,9 @@ import (
 
 // Collect has garbage collected as suits a server, unless GOGC says otherwise. One
 // with a small heap and much short-lived memory would collect dozens of times a
-// second with Go's default; it may let the heap grow to 16 MiB. As what is in use
-// grows, with connections, there is less garbage for it, so that memory does not
-// grow five times as fast.
+// second with Go's default; it may have four times as much garbage as memory in use.
+// As more is in use, with connections, there is less garbage for it, so that a few
+// hundred of them do not take several times the memory.
 func Collect() {
 	if os.Getenv("GOGC") == "" {
 		adapt(struct{}{})
@@ -19,7 +19,7 @@ func Collect() {
 }
 
 const (
-	heapTarget    = 16 << 20 // bytes, with stacks
+	garbageRoom   = 20 << 20 // bytes, less twice what is in use
 	leastGarbage  = 30       // in percent of what is in use
 	mostGarbage   = 400
 	changeGarbage = 10 // what is not worth stopping the world
@@ -43,6 +43,6 @@ func garbage(used uint64) int {
 	if used == 0 {
 		return mostGarbage
 	}
-	room := (heapTarget - int64(used)) * 100 / int64(used)
+	room := (garbageRoom - 2*int64(used)) * 100 / int64(used)
 	return int(min(max(room, leastGarbage), mostGarbage))
 }

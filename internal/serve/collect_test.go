@@ -13,7 +13,7 @@ func TestThereIsLessGarbageAsMoreIsInUse(t *testing.T) {
 		used uint64
 		want int
 	}{
-		{0, 400}, {1, 400}, {3 << 20, 400}, {4 << 20, 300}, {8 << 20, 100}, {12 << 20, 33}, {16 << 20, 30}, {1 << 40, 30},
+		{0, 400}, {1, 400}, {3 << 20, 400}, {4 << 20, 300}, {5 << 20, 200}, {8 << 20, 50}, {9 << 20, 30}, {12 << 20, 30}, {1 << 40, 30},
 	} {
 		if got := garbage(row.used); got != row.want {
 			t.Errorf("%d bytes: %d percent, want %d", row.used, got, row.want)
