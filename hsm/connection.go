@@ -49,6 +49,9 @@ func (t *Token) connect() error {
 	}
 	t.quick.fill()
 	t.slow.fill()
+	if t.large.Load() {
+		t.surveySoon()
+	}
 	return nil
 }
 

@@ -7,9 +7,9 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// maxCopies bounds the copies of a connection. SoftHSM takes some kilobytes for
+// maxCopies bounds the copies of a connection. SoftHSM takes eight kilobytes for
 // each; keys beyond are used as they are, which is slower.
-const maxCopies = 1024
+const maxCopies = 256
 
 // copies are session objects with the material of keys on the token, made where
 // the profile allows it: SoftHSM reads a key's file anew for every operation, and

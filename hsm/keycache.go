@@ -42,8 +42,9 @@ func newEntry(handle pkcs11.ObjectHandle, k Key) *entry {
 // A keyCache holds the versions of keys by label, and their copies. Only keys
 // that exist are in it.
 type keyCache struct {
-	byLabel sync.Map
-	copies  copies
+	byLabel  sync.Map
+	copies   copies
+	surveyed atomic.Bool // all keys that there were are in it, if they are many
 }
 
 // get gives the versions of a key; nil if it is not there.
@@ -55,6 +56,28 @@ func (c *keyCache) get(label string) *family {
 }
 
 func (c *keyCache) put(label string, f *family) { c.byLabel.Store(label, f) }
+
+// replace puts f in the place of old, which may be nil, and tells whether old was
+// still there.
+func (c *keyCache) replace(label string, old, f *family) bool {
+	if old == nil {
+		_, there := c.byLabel.LoadOrStore(label, f)
+		return !there
+	}
+	return c.byLabel.CompareAndSwap(label, old, f)
+}
+
+// entries gives all keys by their handles.
+func (c *keyCache) entries() map[pkcs11.ObjectHandle]*entry {
+	all := make(map[pkcs11.ObjectHandle]*entry)
+	c.byLabel.Range(func(_, f any) bool {
+		for _, e := range f.(*family).versions {
+			all[e.handle] = e
+		}
+		return true
+	})
+	return all
+}
 
 func (c *keyCache) remove(label string) { c.byLabel.Delete(label) }
 

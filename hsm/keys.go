@@ -113,25 +113,27 @@ func (w *worker) refresh(e *entry) error {
 		return err
 	}
 	w.entry = newEntry(e.handle, k)
-	w.conn.keys.put(k.Label, f.with(w.entry))
+	w.conn.keys.replace(k.Label, f, f.with(w.entry))
 	return nil
 }
 
 // outdated tells whether other keys than f's now have this label. It looks only
-// as often as takes one part in a hundred of a worker's time: a search costs
-// 20 µs for each object on the token (guide hsm.md §1d).
+// as often as takes one part in a hundred of a worker's time, and where that would
+// keep the request waiting has the whole token looked at beside it.
 func (w *worker) outdated(f *family, label string) bool {
 	if f.unsettled {
 		return true
 	}
-	begin := time.Since(started)
-	due := w.t.nextSearch.Load()
-	if int64(begin) < due || !w.t.nextSearch.CompareAndSwap(due, int64(begin+time.Second)) {
+	if !w.t.searchDue() {
 		return false
 	}
+	if w.t.large.Load() {
+		w.t.surveySoon()
+		return false
+	}
+	begin := time.Now()
 	found, err := w.find(label)
-	cost := time.Since(started) - begin
-	w.t.nextSearch.Store(int64(begin + 100*cost))
+	w.t.searched(time.Since(begin))
 	return err == nil && !f.has(found)
 }
 
@@ -185,7 +187,12 @@ func (w *worker) missing(known bool) error {
 
 // find gives the secret keys of that label.
 func (w *worker) find(label string) ([]pkcs11.ObjectHandle, error) {
-	return w.t.lib.find(w.session, maxVersions, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
+	begin := time.Now()
+	found, err := w.t.lib.find(w.session, maxVersions, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
+	if time.Since(begin) > cheapSearch && !w.conn.keys.surveyed.Load() {
+		w.t.surveySoon()
+	}
+	return found, err
 }
 
 // find gives the secret keys on the token with these attributes, at most limit:

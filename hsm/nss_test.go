@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,39 +11,15 @@ import (
 
 	"hyok/hsm"
 	"hyok/hsm/internal/shim"
+	"hyok/internal/nsstest"
 )
 
-const (
-	nssPIN   = "nss-pin-1"
-	nssLabel = "NSS Certificate DB"
-)
-
-// nssModule finds NSS's soft token, a second real PKCS#11 module.
-func nssModule(t *testing.T) string {
-	t.Helper()
-	_, err := exec.LookPath("certutil")
-	for _, pattern := range []string{"/usr/lib/*/libsoftokn3.so", "/usr/lib64/libsoftokn3.so", "/usr/lib/libsoftokn3.so"} {
-		if found, _ := filepath.Glob(pattern); err == nil && len(found) > 0 {
-			return found[0]
-		}
-	}
-	t.Skip("NOT RUN: NSS is missing: apt-get install -y libnss3 libnss3-tools")
-	return ""
-}
+const nssPIN, nssLabel = nsstest.PIN, nsstest.Label
 
 // newNSSToken gives an open token of NSS with a key labelled "k".
 func newNSSToken(t *testing.T, path string) *hsm.Token {
 	t.Helper()
-	dir := t.TempDir()
-	pin := filepath.Join(dir, "pin")
-	if err := os.WriteFile(pin, []byte(nssPIN+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("certutil", "-N", "-d", "sql:"+dir, "-f", pin).CombinedOutput(); err != nil {
-		t.Fatalf("making the database: %v: %s", err, out)
-	}
-	module, err := hsm.Load(hsm.ModuleConfig{Path: path, Reserved: fmt.Sprintf(
-		"configdir='sql:%s' certPrefix='' keyPrefix='' secmod='secmod.db' flags=optimizeSpace", dir)})
+	module, err := hsm.Load(hsm.ModuleConfig{Path: path, Reserved: nsstest.New(t).Reserved})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +39,7 @@ func newNSSToken(t *testing.T, path string) *hsm.Token {
 }
 
 func TestNSSDoesWhatSoftHSMDoes(t *testing.T) {
-	token := newNSSToken(t, nssModule(t))
+	token := newNSSToken(t, nsstest.Module(t))
 	ctx := soon(t)
 	text, aad := bytes.Repeat([]byte("text"), 1000), []byte("aad")
 	for _, text := range [][]byte{nil, text[:1], text} {
@@ -94,7 +66,7 @@ func TestNSSDoesWhatSoftHSMDoes(t *testing.T) {
 }
 
 func TestNSSErrorsAreThoseOfSoftHSM(t *testing.T) {
-	token := newNSSToken(t, nssModule(t))
+	token := newNSSToken(t, nsstest.Module(t))
 	ctx := soon(t)
 	want := func(what string, err, want error) {
 		t.Helper()
@@ -121,12 +93,12 @@ func TestNSSErrorsAreThoseOfSoftHSM(t *testing.T) {
 
 // TestNSSTokenIsNotTakenForAnotherOfItsModule: all have one serial number.
 func TestNSSTokenIsNotTakenForAnotherOfItsModule(t *testing.T) {
-	token := newNSSToken(t, nssModule(t))
+	token := newNSSToken(t, nsstest.Module(t))
 	info := token.Info()
 	if strings.Trim(info.Serial, "0") != "" || info.Label != nssLabel {
 		t.Errorf("the token is %+v: the test shows nothing", info)
 	}
-	module, err := hsm.Load(hsm.ModuleConfig{Path: nssModule(t)})
+	module, err := hsm.Load(hsm.ModuleConfig{Path: nsstest.Module(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +111,7 @@ func TestNSSTokenIsNotTakenForAnotherOfItsModule(t *testing.T) {
 // TestNSSComesBack has the module forget that it was initialised: it needs its
 // reserved parameters again.
 func TestNSSComesBack(t *testing.T) {
-	shim := shim.New(t, nssModule(t))
+	shim := shim.New(t, nsstest.Module(t))
 	token := newNSSToken(t, shim.Path)
 	for range 3 {
 		shim.Lose()
@@ -148,7 +120,7 @@ func TestNSSComesBack(t *testing.T) {
 }
 
 func TestNSSIsUsedSideBySide(t *testing.T) {
-	token := newNSSToken(t, nssModule(t))
+	token := newNSSToken(t, nsstest.Module(t))
 	var users sync.WaitGroup
 	for i := range 8 {
 		users.Go(func() {

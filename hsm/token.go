@@ -90,6 +90,8 @@ type Token struct {
 	prober prober
 
 	nextSearch atomic.Int64 // when to look for other versions next, in nanoseconds since started
+	large      atomic.Bool  // it has more than fewKeys, as the last survey found
+	surveying  atomic.Bool  // a survey is under way
 	nextReload atomic.Int64 // when a version that is not found may cost a reload next, likewise
 
 	life    context.Context // ends with Close
@@ -114,6 +116,7 @@ func (m *Module) Open(ctx context.Context, c TokenConfig) (*Token, error) {
 	}
 	t := m.newToken(c.withDefaults(m.config, profile), profile, info)
 	if err = t.begin(ctx, c.PIN); err == nil {
+		_ = t.survey(ctx) // what the keys are will show when they are used
 		err = m.adopt(t)
 	}
 	if err != nil {

@@ -112,14 +112,20 @@ func (f *family) lost(g *family) bool {
 
 // family reads the keys with these handles, at least one, which share a label.
 func (w *worker) family(found []pkcs11.ObjectHandle) (*family, error) {
-	f := &family{versions: make([]*entry, len(found))}
+	versions := make([]*entry, len(found))
 	for i, h := range found {
 		k, err := w.attributes(h)
 		if err != nil {
 			return nil, err
 		}
-		f.versions[i] = newEntry(h, k)
+		versions[i] = newEntry(h, k)
 	}
+	return w.familyOf(versions)
+}
+
+// familyOf puts keys of one label, at least one, in order.
+func (w *worker) familyOf(versions []*entry) (*family, error) {
+	f := &family{versions: versions}
 	slices.SortFunc(f.versions, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.key.Version, b.key.Version), bytes.Compare(a.key.ID, b.key.ID))
 	})
@@ -178,8 +184,8 @@ func (w *worker) unknownVersion(version uint32) error {
 
 // RotateKey makes a new version of the key of that label, which Encrypt takes
 // from then on: at once in this process, within a second in others, later where a
-// search of the token takes more than 10 ms or dozens of keys are in use. The new
-// version decrypts at once everywhere, and the earlier ones go on. Errors: ErrBadInput, ErrKeyNotFound, ErrKeyDisabled,
+// search of the token takes more than 10 ms or dozens of its few keys are in use. The
+// new version decrypts at once everywhere, and the earlier ones go on. Errors: ErrBadInput, ErrKeyNotFound, ErrKeyDisabled,
 // ErrKeyUsage (not an AES-256 key that both encrypts and decrypts), ErrAmbiguous,
 // ErrNotLoggedIn, ErrUnsupported.
 func (t *Token) RotateKey(ctx context.Context, label string) (Key, error) {

@@ -92,3 +92,62 @@ func FuzzDecryptBody(f *testing.F) {
 		}
 	})
 }
+
+// Whatever asks for a key's metadata, what is told is of that key.
+func FuzzGetKeyMetadataBody(f *testing.F) {
+	r := newRig(f, nil)
+	addMetadataSeeds(f, "CreateKey")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := r.serveBody(t, "/keys/off/metadata", body)
+		if w.status != http.StatusOK {
+			return
+		}
+		requireMetadata(t, body, true)
+		var resp xks.GetKeyMetadataResponse
+		if err := xks.Unmarshal(w.body.Bytes(), &resp); err != nil || resp.KeySpec != "AES_256" || resp.KeyStatus != "DISABLED" {
+			t.Fatalf("%q is told %q", body, w.body.Bytes())
+		}
+	})
+}
+
+// Whatever asks for the health, the answer keeps the protocol's rules.
+func FuzzGetHealthStatusBody(f *testing.F) {
+	r := newRig(f, nil)
+	addMetadataSeeds(f, "KmsHealthCheck")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := r.serveBody(t, "/health", body)
+		if w.status != http.StatusOK {
+			return
+		}
+		requireMetadata(t, body, false)
+		var resp xks.GetHealthStatusResponse
+		if err := xks.Unmarshal(w.body.Bytes(), &resp); err != nil || resp.XksProxyFleetSize != 1 || len(resp.EkmFleetDetails) != 1 {
+			t.Fatalf("%q is told %q", body, w.body.Bytes())
+		}
+	})
+}
+
+func addMetadataSeeds(f *testing.F, operation string) {
+	good, err := json.Marshal(members{"requestMetadata": metadataOf(operation)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	for _, seed := range []string{``, `{}`, `null`, `[]`, `{"requestMetadata":null}`, `{"requestMetadata":[]}`,
+		`{"requestMetadata":{"kmsRequestId":1}}`, `{"requestMetadata":{"kmsRequestId":"\ud800","kmsOperation":"a","awsPrincipalArn":"\u0000"}}`,
+		`{"requestMetadata":{"kmsRequestId":"a","kmsRequestId":"b","kmsOperation":"c"}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+}
+
+// requireMetadata wants the members in a body that was accepted (XKS facts 1.6).
+func requireMetadata(t *testing.T, body []byte, principal bool) {
+	t.Helper()
+	var req xks.GetKeyMetadataRequest
+	err := xks.Unmarshal(body, &req)
+	m := req.RequestMetadata
+	if err != nil || m.KMSRequestID == "" || m.KMSOperation == "" || principal && m.AWSPrincipalArn == "" {
+		t.Fatalf("%q was accepted: %v", body, err)
+	}
+}

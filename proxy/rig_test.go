@@ -1,20 +1,19 @@
 package proxy_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"hyok/certs/certstest"
 	"hyok/hsm"
 	"hyok/internal/fault"
+	"hyok/internal/logtest"
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
 	"hyok/proxy"
@@ -43,7 +42,7 @@ type rig struct {
 	token    *hsm.Token
 	faults   *fault.Set
 	registry *metrics.Registry
-	log      *syncBuffer
+	log      *logtest.Buffer
 	now      time.Time // zero: the real time
 	// authenticating gets a value, when it has none, as a request's signature is
 	// about to be verified.
@@ -57,7 +56,7 @@ type rig struct {
 // newRig serves one store under prefix; change may be nil.
 func newRig(t testing.TB, change func(*proxy.Config)) *rig {
 	t.Helper()
-	r := &rig{faults: fault.New(nil), registry: metrics.New("test", "v1.2.3"), log: new(syncBuffer), kit: certstest.New(t),
+	r := &rig{faults: fault.New(nil), registry: metrics.New("test", "v1.2.3"), log: new(logtest.Buffer), kit: certstest.New(t),
 		authenticating: make(chan struct{}, 1)}
 	r.openToken(t)
 	c := proxy.Config{
@@ -164,22 +163,4 @@ func (r *rig) port() string {
 		panic(err)
 	}
 	return u.Port()
-}
-
-// syncBuffer is a buffer for many writers.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

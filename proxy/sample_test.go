@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"hyok/internal/logtest"
 	"hyok/proxy"
 )
 
@@ -14,7 +15,7 @@ func TestOneOfSoManySuccessesIsLoggedAndEveryFailure(t *testing.T) {
 		level      slog.Level
 	}{"all": {0, 7, slog.LevelInfo}, "every third": {3, 3, slog.LevelInfo}, "every third, at debug": {3, 7, slog.LevelDebug}} {
 		t.Run(name, func(t *testing.T) {
-			log := new(syncBuffer)
+			log := new(logtest.Buffer)
 			r := newRig(t, func(conf *proxy.Config) {
 				conf.LogSample = c.sample
 				conf.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: c.level}))

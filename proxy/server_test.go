@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hyok/internal/fault"
+	"hyok/internal/logtest"
 	"hyok/internal/metrics"
 	"hyok/internal/sigv4"
 	"hyok/proxy"
@@ -140,7 +141,7 @@ func TestTheAccessLog(t *testing.T) {
 }
 
 func TestTheAccessLogCanBeTurnedOff(t *testing.T) {
-	out := new(syncBuffer)
+	out := new(logtest.Buffer)
 	r := newRig(t, func(c *proxy.Config) {
 		c.Log = slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	})

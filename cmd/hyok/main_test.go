@@ -2,19 +2,19 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"hyok/internal/logtest"
 )
 
 // asHyok in the environment makes the test binary behave as hyok.
@@ -46,30 +46,13 @@ type running struct {
 	t   *testing.T
 	dir string
 	cmd *exec.Cmd
-	log *syncBuffer
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log *logtest.Buffer
 }
 
 // up starts hyok up in dir and waits until it is ready. The test's end kills it.
 func up(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
-	r := &running{t: t, dir: dir, log: &syncBuffer{}}
+	r := &running{t: t, dir: dir, log: new(logtest.Buffer)}
 	r.cmd = hyok(append([]string{"up", "--dir", dir, "--kms-listen", "127.0.0.1:0", "--proxy-listen", "127.0.0.1:0", "--log-level", "info"}, args...)...)
 	r.cmd.Stderr = r.log
 	out, err := r.cmd.StdoutPipe()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"hyok/hsm"
+	"hyok/internal/logtest"
 	"hyok/internal/sigv4"
 	"hyok/proxy/audit"
 	"hyok/proxy/xks"
@@ -54,8 +55,9 @@ type child struct {
 	dir, module, keys, cluster string
 	env                        []string
 	log                        chan map[string]any // its log, line by line
-	text                       logText             // all of it
+	text                       logtest.Buffer      // all of it
 	address                    map[string]string   // by endpoint
+	started                    time.Time
 }
 
 // startChild makes tokens and a key, and starts the command on them. more goes into
@@ -83,7 +85,7 @@ func startChild(t *testing.T, more ...string) *child {
 }
 
 // start starts the command, perhaps once more, and waits until it serves.
-func (c *child) start(t *testing.T) {
+func (c *child) start(t testing.TB) {
 	t.Helper()
 	c.Cmd = exec.Command(os.Args[0], "--config", "xksproxy.yaml")
 	c.Dir, c.Env = c.dir, c.env
@@ -92,6 +94,7 @@ func (c *child) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.started = time.Now()
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +112,7 @@ func (c *child) readLog(r io.Reader, log chan<- map[string]any) {
 	for s := bufio.NewScanner(r); s.Scan(); {
 		line := map[string]any{"msg": s.Text()}
 		_ = json.Unmarshal(s.Bytes(), &line)
-		c.text.add(s.Text())
+		fmt.Fprintln(&c.text, s.Text())
 		if line["msg"] == "request" && len(log) > cap(log)/2 {
 			continue // nobody reads them
 		}
@@ -118,7 +121,7 @@ func (c *child) readLog(r io.Reader, log chan<- map[string]any) {
 }
 
 // until reads the log to the line with this message.
-func (c *child) until(t *testing.T, msg string) map[string]any {
+func (c *child) until(t testing.TB, msg string) map[string]any {
 	t.Helper()
 	late := time.After(20 * time.Second)
 	for {
@@ -252,7 +255,7 @@ func TestTheDaemonServesReloadsAndStops(t *testing.T) {
 	}
 }
 
-func (c *child) signal(t *testing.T, s os.Signal) {
+func (c *child) signal(t testing.TB, s os.Signal) {
 	t.Helper()
 	if err := c.Process.Signal(s); err != nil {
 		t.Fatal(err)

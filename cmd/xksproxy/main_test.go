@@ -1,20 +1,33 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"hyok/certs"
+	"hyok/softhsm/softhsmtest"
 )
 
 // asDaemon in the environment makes the test binary the command itself.
 const asDaemon = "XKSPROXY_TEST_AS_DAEMON"
 
+// asKeyMaker makes it make so many keys on keysToken.
+const asKeyMaker = "XKSPROXY_TEST_MAKE_KEYS"
+
 func TestMain(m *testing.M) {
+	if n, err := strconv.Atoi(os.Getenv(asKeyMaker)); err == nil {
+		if err := softhsmtest.MakeKeys(keysToken, n); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if os.Getenv(asDaemon) != "" {
 		main()
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,24 +17,6 @@ import (
 	"hyok/internal/sigv4"
 	"hyok/proxy/xks"
 )
-
-// logText is what a child has logged.
-type logText struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logText) add(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.WriteString(line + "\n")
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // The parts of the configuration that tests change.
 const allKeys = "    all_keys: true\n"
@@ -62,14 +43,14 @@ func (c *child) rewrite(t *testing.T, parts ...string) {
 	c.write(t, "xksproxy.yaml", text)
 }
 
-func (c *child) write(t *testing.T, name, text string) {
+func (c *child) write(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (c *child) client(t *testing.T, cred sigv4.Credential) *xks.Client {
+func (c *child) client(t testing.TB, cred sigv4.Credential) *xks.Client {
 	t.Helper()
 	pool, err := certs.LoadPool(filepath.Join(c.dir, "ca.pem"))
 	if err != nil {
@@ -85,12 +66,23 @@ func (c *child) client(t *testing.T, cred sigv4.Credential) *xks.Client {
 	return client
 }
 
+// callPlaintext is what the tests encrypt.
+var callPlaintext = []byte("x")
+
+func callMetadata(op string) xks.RequestMetadata {
+	return xks.RequestMetadata{AWSPrincipalArn: "p", KMSKeyArn: "k", KMSOperation: op, KMSRequestID: "r"}
+}
+
 func encryptWith(client *xks.Client) error {
-	_, err := client.Encrypt(context.Background(), "key", &xks.EncryptRequest{
-		RequestMetadata: xks.RequestMetadata{AWSPrincipalArn: "p", KMSKeyArn: "k", KMSOperation: "Encrypt", KMSRequestID: "r"},
-		Plaintext:       []byte("x"), EncryptionAlgorithm: xks.AlgorithmAESGCM, CiphertextDataIntegrityValueAlgorithm: xks.AlgorithmSHA256,
-	})
+	_, err := encryptOne(client)
 	return err
+}
+
+func encryptOne(client *xks.Client) (*xks.EncryptResponse, error) {
+	return client.Encrypt(context.Background(), "key", &xks.EncryptRequest{
+		RequestMetadata: callMetadata("Encrypt"), Plaintext: callPlaintext,
+		EncryptionAlgorithm: xks.AlgorithmAESGCM, CiphertextDataIntegrityValueAlgorithm: xks.AlgorithmSHA256,
+	})
 }
 
 // untilAnswer encrypts until the answer has this error name ("": none), and

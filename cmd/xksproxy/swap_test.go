@@ -3,92 +3,25 @@ package main
 import (
 	"crypto/tls"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"hyok/certs"
-	"hyok/internal/sigv4"
+	"hyok/hsm"
+	"hyok/softhsm/softhsmtest"
 )
 
-const (
-	callers = 16
-	swaps   = 24
-)
+const swaps = 24
 
-// traffic is callers that encrypt without end, each with a kept connection that
-// it replaces now and then.
-type traffic struct {
-	credential atomic.Pointer[sigv4.Credential]
-	done       [callers]atomic.Int64
-	failed     atomic.Pointer[error]
-	stop       chan struct{}
-	callers    sync.WaitGroup
-}
-
-func (c *child) startTraffic(t *testing.T, cred sigv4.Credential) *traffic {
-	tr := &traffic{stop: make(chan struct{})}
-	tr.credential.Store(&cred)
-	for i := range callers {
-		tr.callers.Go(func() { tr.call(t, c, &tr.done[i]) })
-	}
-	return tr
-}
-
-func (tr *traffic) call(t *testing.T, c *child, done *atomic.Int64) {
-	var signer *sigv4.Credential
-	client := c.client(t, *tr.credential.Load())
-	defer func() { client.Close() }()
-	for n := 0; ; n++ {
-		select {
-		case <-tr.stop:
-			return
-		case <-time.After(10 * time.Millisecond): // about 1,000 a second for all
-		}
-		if now := tr.credential.Load(); now != signer || n%50 == 0 {
-			client.Close()
-			client, signer = c.client(t, *now), now
-		}
-		if err := encryptWith(client); err != nil {
-			tr.failed.CompareAndSwap(nil, &err)
-		}
-		done.Add(1)
-	}
-}
-
-// sign makes all callers sign with cred, and waits until they do.
-func (tr *traffic) sign(t *testing.T, cred sigv4.Credential) {
-	t.Helper()
-	tr.credential.Store(&cred)
-	for i := range tr.done {
-		before := tr.done[i].Load()
-		for deadline := time.Now().Add(20 * time.Second); tr.done[i].Load() < before+2; <-time.After(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("caller %d does not get on", i)
-			}
-		}
-	}
-}
-
-// end stops the callers, and gives how many requests they made.
-func (tr *traffic) end() (total int64) {
-	close(tr.stop)
-	tr.callers.Wait()
-	for i := range tr.done {
-		total += tr.done[i].Load()
-	}
-	return total
-}
-
-// Reloads, by signal and by file, rotated credentials and renewed certificates
-// disturb no request.
+// Reloads, by signal and by file, rotated credentials, renewed certificates and
+// rotated keys disturb no request.
 func TestNoRequestFailsWhileEverythingIsReplaced(t *testing.T) {
 	c := startChild(t)
 	unlimited := allKeys + "    rate_limit: -1\n"
 	c.rewrite(t, allKeys, unlimited)
 	c.until(t, "the key stores were reloaded")
+	token := c.openToken(t)
 	tr, start := c.startTraffic(t, first), time.Now()
 	old, next := first, second
 	for i := range swaps {
@@ -96,6 +29,7 @@ func TestNoRequestFailsWhileEverythingIsReplaced(t *testing.T) {
 		case 0: // both
 			c.rewrite(t, allKeys, unlimited, credentialsOf(first), credentialsOf(old, next))
 		case 1: // KMS moves over, and the old one goes
+			c.untilAnswer(t, next, "") // the line in the log may be of a reload before
 			tr.sign(t, next)
 			c.rewrite(t, allKeys, unlimited, credentialsOf(first), credentialsOf(next))
 			old, next = next, old
@@ -109,6 +43,9 @@ func TestNoRequestFailsWhileEverythingIsReplaced(t *testing.T) {
 			c.signal(t, syscall.SIGHUP)
 		}
 		c.until(t, "the key stores were reloaded")
+		if i%4 == 2 {
+			tr.rotate(t, token)
+		}
 	}
 	c.checkCertificate(t)
 	took := time.Since(start)
@@ -116,7 +53,53 @@ func TestNoRequestFailsWhileEverythingIsReplaced(t *testing.T) {
 	if err := tr.failed.Load(); err != nil {
 		t.Errorf("a request failed: %v", *err)
 	}
-	t.Logf("%d swaps, %d requests in %s by %d callers, %.0f a second", swaps, total, took.Round(time.Millisecond), callers, float64(total)/took.Seconds())
+	opened := make([]int, len(tr.sealed))
+	for i, s := range tr.sealed {
+		if opened[i] = s.opened; versionOf(s.EncryptResponse) != uint32(i+1) || s.opened == 0 {
+			t.Errorf("version %d was decrypted %d times", versionOf(s.EncryptResponse), s.opened)
+		}
+	}
+	if want := 1 + swaps/4; len(opened) != want {
+		t.Errorf("%d versions encrypted, want %d", len(opened), want)
+	}
+	t.Logf("%d swaps, %d requests in %s by %d callers, %.0f a second; decryptions by version: %v",
+		swaps, total, took.Round(time.Millisecond), callers, float64(total)/took.Seconds(), opened)
+}
+
+// openToken opens the external keys' token in this process too, as hyok key rotate
+// does in its own.
+func (c *child) openToken(t *testing.T) *hsm.Token {
+	t.Helper()
+	m, err := hsm.Load(hsm.ModuleConfig{Path: c.module})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	token, err := m.Open(t.Context(), hsm.TokenConfig{Label: c.keys, PIN: softhsmtest.PIN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// rotate makes a new version of the key, and waits until it encrypts.
+func (tr *traffic) rotate(t *testing.T, token *hsm.Token) {
+	t.Helper()
+	k, err := token.RotateKey(t.Context(), "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
+		tr.mu.Lock()
+		used := len(tr.sealed) > 0 && versionOf(tr.sealed[len(tr.sealed)-1].EncryptResponse) == k.Version
+		tr.mu.Unlock()
+		if used {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("version %d does not encrypt", k.Version)
+		}
+	}
 }
 
 func (c *child) renewCertificate(t *testing.T) {

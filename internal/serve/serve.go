@@ -15,21 +15,8 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"time"
 )
-
-// Collect lets garbage be collected less often than Go does by itself, unless
-// GOGC says otherwise: a server with a small heap and much short-lived memory
-// would collect dozens of times a second. It costs some 20 MiB.
-func Collect() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-}
-
-const gcPercent = 400
 
 // An Endpoint is one listener with what it serves.
 type Endpoint struct {
