@@ -126,11 +126,16 @@ func (t *Token) probe(c *connection, s pkcs11.SessionHandle) error {
 	return t.witness(c, s)
 }
 
-// sing encrypts and decrypts under the canary's key and compares.
+// sing encrypts and decrypts a canary under a key and compares; 0: there is none.
 func (t *Token) sing(s pkcs11.SessionHandle, key pkcs11.ObjectHandle) error {
 	if key == 0 {
 		return nil
 	}
+	return t.singUnder(s, key, key)
+}
+
+// singUnder is sing for a key that encrypts and another that decrypts.
+func (t *Token) singUnder(s pkcs11.SessionHandle, key, other pkcs11.ObjectHandle) error {
 	var iv [ivSize]byte
 	var plain [canarySize]byte
 	var sealed [canarySize + gcm.TagSize + gcm.Margin]byte
@@ -143,7 +148,7 @@ func (t *Token) sing(s pkcs11.SessionHandle, key pkcs11.ObjectHandle) error {
 	if err != nil {
 		return err
 	}
-	r = t.lib.gcm.Decrypt(uint(s), uint(key), iv[:], canaryAAD, sealed[:canarySize+gcm.TagSize], opened[:])
+	r = t.lib.gcm.Decrypt(uint(s), uint(other), iv[:], canaryAAD, sealed[:canarySize+gcm.TagSize], opened[:])
 	if r.RV != 0 {
 		return fmt.Errorf("%w: decrypting the canary: %v", ErrUnavailable, &CodeError{Function: "C_Decrypt", Code: r.RV})
 	}

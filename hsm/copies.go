@@ -14,7 +14,8 @@ const maxCopies = 256
 // copies are session objects with the material of keys on the token, made where
 // the profile allows it: SoftHSM reads a key's file anew for every operation, and
 // a session object from memory. The key on the token stays the one whose
-// attributes count, and is asked for every freshFor.
+// attributes count, and is asked for every freshFor. A copy is used when each has
+// decrypted what the other encrypted.
 type copies struct {
 	mu    sync.Mutex
 	of    map[pkcs11.ObjectHandle]copied // by the handle of the key on the token
@@ -34,7 +35,7 @@ func (w *worker) working(e *entry) pkcs11.ObjectHandle {
 	if h := e.working.Load(); h != 0 {
 		return pkcs11.ObjectHandle(h)
 	}
-	h := w.conn.keys.copies.get(w.t.lib, w.conn.guard, e)
+	h := w.copyOf(e)
 	e.working.Store(uint64(h))
 	return h
 }
@@ -60,9 +61,10 @@ func (w *worker) dropCopies(f *family, found []pkcs11.ObjectHandle) {
 	}
 }
 
-// get gives the copy of e's key, made in session s if need be, or the key's own
-// handle if there can be none.
-func (c *copies) get(l *library, s pkcs11.SessionHandle, e *entry) pkcs11.ObjectHandle {
+// copyOf gives the copy of e's key, made if need be, or the key's own handle if
+// there can be none. Copies live in the guard's session.
+func (w *worker) copyOf(e *entry) pkcs11.ObjectHandle {
+	c, l, s := &w.conn.keys.copies, w.t.lib, w.conn.guard
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old, ok := c.of[e.handle]
@@ -70,14 +72,16 @@ func (c *copies) get(l *library, s pkcs11.SessionHandle, e *entry) pkcs11.Object
 		return old.handle
 	}
 	c.remove(l, s, e.handle)
-	if c.ended || len(c.of) >= maxCopies {
+	if c.ended || len(c.of) >= maxCopies || !e.key.Encrypt || !e.key.Decrypt {
 		return e.handle
 	}
 	h, err := l.ctx.CopyObject(s, e.handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false)})
 	if err != nil {
 		return e.handle // a key that must not be copied, or is gone: its use will tell
 	}
-	if !alike(l, s, h, e) { // another process was changing the key
+	// Another process may have been changing the key, or the token was going
+	// away: SoftHSM then copies what it can still read.
+	if w.t.singUnder(w.session, h, e.handle) != nil || w.t.singUnder(w.session, e.handle, h) != nil {
 		_ = l.ctx.DestroyObject(s, h)
 		return e.handle
 	}
@@ -86,15 +90,6 @@ func (c *copies) get(l *library, s pkcs11.SessionHandle, e *entry) pkcs11.Object
 	}
 	c.of[e.handle] = copied{h, e.key.Encrypt, e.key.Decrypt}
 	return h
-}
-
-// alike tells whether a copy of e's key has the usages that e has.
-func alike(l *library, s pkcs11.SessionHandle, copy pkcs11.ObjectHandle, e *entry) bool {
-	got, err := l.ctx.GetAttributeValue(s, copy, []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, nil), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, nil),
-	})
-	is := func(i int, want bool) bool { return len(got[i].Value) == 1 && (got[i].Value[0] != 0) == want }
-	return err == nil && len(got) == 2 && is(0, e.key.Encrypt) && is(1, e.key.Decrypt)
 }
 
 // drop destroys the copy of the key with this handle, if there is one.

@@ -56,10 +56,10 @@ func (t *Token) encrypt(ctx context.Context, label string, plaintext, aad []byte
 	}
 	in := newInput(plaintext, nil, aad)
 	var sealed Sealed
-	err := t.do(ctx, t.quick, opEncrypt, func(w *worker) (err error) {
+	err := t.doBelieved(ctx, opEncrypt, func(w *worker) (err error) {
 		sealed, err = w.encrypt(label, in, at)
 		return err
-	}, nil)
+	})
 	if err != nil {
 		return Sealed{}, err // sealed may still be written to
 	}
@@ -124,21 +124,34 @@ func (t *Token) decrypt(ctx context.Context, label string, version uint32, iv, c
 	in := newInput(ciphertext, tag, aad)
 	iv = bytes.Clone(iv)
 	var plaintext []byte
-	err := t.do(ctx, t.quick, opDecrypt, func(w *worker) (err error) {
+	err := t.doBelieved(ctx, opDecrypt, func(w *worker) (err error) {
 		plaintext, err = w.decrypt(label, version, iv, in)
 		return err
-	}, nil)
-	if errors.Is(err, ErrInvalidCiphertext) {
-		// Modules say the same of a forged ciphertext and of a failing device
-		// (guide hsm.md §2, trap 3).
-		if sick := t.prober.probe(ctx); sick != nil {
-			return nil, sick
-		}
-	}
+	})
 	if err != nil {
 		return nil, err // plaintext may still be written to
 	}
 	return plaintext, nil
+}
+
+// doBelieved does work for a caller, who is told of a fault of his only by a token
+// that is well: modules say the same of a forged ciphertext and of a failing
+// device (guide hsm.md §2, trap 3), and SoftHSM says of a key whose file it cannot
+// read that it is of a wrong type.
+func (t *Token) doBelieved(ctx context.Context, op *operation, work func(*worker) error) error {
+	err := t.do(ctx, t.quick, op, work, nil)
+	var code *CodeError
+	usage := errors.As(err, &code) && code.class() == classUsage
+	if !usage && !errors.Is(err, ErrInvalidCiphertext) {
+		return err
+	}
+	if sick := t.prober.probe(ctx); sick != nil {
+		return sick
+	}
+	if usage { // the token may have come back just before the probe
+		return t.do(ctx, t.quick, op, work, nil)
+	}
+	return err
 }
 
 func (w *worker) decrypt(label string, version uint32, iv []byte, in input) (plaintext []byte, err error) {

@@ -7,12 +7,13 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"hyok/hsm"
+	"hyok/internal/nsstest"
 )
 
 // TestAGroupOfTwoKindsOfDevices has tokens of SoftHSM and NSS hold the same key,
 // and takes the SoftHSM one away.
 func TestAGroupOfTwoKindsOfDevices(t *testing.T) {
-	path := nssModule(t)
+	path := nsstest.Module(t)
 	nss := newNSSToken(t, path)
 	r := newRig(t, hsm.ModuleConfig{})
 	soft := r.open(t, hsm.TokenConfig{})
