@@ -143,7 +143,11 @@ func (t *Token) singUnder(s pkcs11.SessionHandle, key, other pkcs11.ObjectHandle
 	rand.Read(plain[:])
 	r, err := t.seal(uint(s), uint(key), iv[:], canaryAAD, plain[:], sealed[:])
 	if r.RV != 0 {
-		return &CodeError{Function: "C_Encrypt", Code: r.RV}
+		code := &CodeError{Function: "C_Encrypt", Code: r.RV}
+		if code.class() == classUsage { // no caller has a part in it
+			return fmt.Errorf("%w: encrypting the canary: %v", ErrUnavailable, code)
+		}
+		return code
 	}
 	if err != nil {
 		return err

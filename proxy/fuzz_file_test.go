@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,7 +65,7 @@ func checkFileUse(t *testing.T, f *File) {
 	}
 	prefixes := map[string]bool{}
 	for _, s := range f.Stores {
-		if named(tokens, s.Token) == nil || prefixes[s.PathPrefix] || xks.CheckPath(s.PathPrefix+xks.BasePath) != nil {
+		if slices.ContainsFunc(f.TokensOf(s), func(name string) bool { return tokens[name] == nil }) || len(f.TokensOf(s)) == 0 || prefixes[s.PathPrefix] || xks.CheckPath(s.PathPrefix+xks.BasePath) != nil {
 			t.Errorf("store %q has no token, or its path is wrong or another's", s.PathPrefix)
 		}
 		prefixes[s.PathPrefix] = true
