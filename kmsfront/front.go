@@ -12,6 +12,7 @@ import (
 	"hyok/internal/metrics"
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/authz"
+	"hyok/kmsfront/cloudwatch"
 	"hyok/kmsfront/keystore"
 	"hyok/kmsfront/quota"
 	"hyok/kmsfront/store"
@@ -30,13 +31,17 @@ type Parts struct {
 // to be served.
 type Front struct {
 	handler http.Handler
+	data    *cloudwatch.Metrics
 	close   []func() error
 }
 
 // Open opens store, trail and identities and starts a Server on them. It needs
 // the file to be valid; the Front works until ctx ends and must be closed.
 func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
-	opened := &Front{}
+	if p.Clock == nil {
+		p.Clock = clock.System{}
+	}
+	opened := &Front{data: cloudwatch.New(p.Clock)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, opened.Close())
@@ -58,7 +63,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 		ConnectDelay: f.KeyStores.ConnectDelay.Std(), HealthInterval: f.KeyStores.HealthInterval.Std(),
 		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve,
 		Roots: roots, Clusters: f.KeyStores.clusters(), Faults: p.Faults,
-		Observer: keystore.NewObserver(p.Metrics),
+		Observer: keystore.Observers{keystore.NewObserver(p.Metrics, p.Clock), keystore.NewPoints(opened.data, p.Clock)},
 	}}
 	if err := opened.openFiles(f, &c); err != nil {
 		return nil, err
@@ -111,6 +116,9 @@ func (f *Front) onClose(do func() error) { f.close = append(f.close, do) }
 
 // Handler serves the KMS API.
 func (f *Front) Handler() http.Handler { return f.handler }
+
+// MetricData answers questions for the data points of CloudWatch's metrics.
+func (f *Front) MetricData() http.Handler { return f.data.Handler() }
 
 // Close ends the front end and closes its files, the last opened first.
 func (f *Front) Close() error {

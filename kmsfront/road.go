@@ -118,6 +118,9 @@ func (s *Server) spend(r *request) error {
 		spec = r.key.Spec
 	}
 	if err := s.quotas.Request(r.Caller.Account, r.Region, quota.Class(r.Op.Name, spec)); err != nil {
+		if r.Op.Name == "DescribeKey" && r.key != nil { // metric ExternalKeyStoreThrottle: guide 004:7616-7626
+			s.stores.Throttled(r.key.StoreID, r.Op.Name)
+		}
 		return err
 	}
 	if !quota.Cryptographic(r.Op.Name) {

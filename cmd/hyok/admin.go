@@ -20,8 +20,8 @@ type clockReading struct {
 	Offset string    `json:"offset"` // ahead of the real one, as a Go duration
 }
 
-// admin is the loopback API of the workbench: clock, faults and credentials behind a bearer
-// token, metrics without.
+// admin is the loopback API of the workbench: clock, faults, credentials and the data points
+// of CloudWatch's metrics behind a bearer token, Prometheus metrics without.
 func (w *workbench) admin() http.Handler {
 	r := chi.NewRouter()
 	r.Handle("/metrics/kmsfront", w.front.Handler())
@@ -32,6 +32,7 @@ func (w *workbench) admin() http.Handler {
 		r.Use(w.bearer)
 		r.Handle("/faults", w.faults.Handler())
 		(&accepted{w: w}).routes(r)
+		r.Handle("/getmetricdata", w.data)
 		r.Get("/clock", w.showClock)
 		r.Post("/clock/advance", w.advanceClock)
 		r.Post("/clock/reset", func(rw http.ResponseWriter, req *http.Request) {

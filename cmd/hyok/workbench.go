@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -47,6 +48,7 @@ type workbench struct {
 	clock  *clock.Movable
 	faults *fault.Set
 	front  *metrics.Registry
+	data   http.Handler       // of CloudWatch's metrics
 	meter  *proxy.DeviceMeter // of devices, in behind
 	behind *metrics.Registry  // the proxy's
 
@@ -151,6 +153,7 @@ func (w *workbench) start(ctx context.Context) error {
 		return err
 	}
 	w.onClose(front.Close)
+	w.data = front.MetricData()
 	kmsTLS, err := certs.EndpointConfig(w.serverTLS("kms"))
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func (c Config) withDefaults() Config {
 		c.Clock = clock.System{}
 	}
 	if c.Observer == nil {
-		c.Observer = nobody{}
+		c.Observer = Observers{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

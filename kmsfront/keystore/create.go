@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"hyok/certs"
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/store"
 )
@@ -145,7 +146,7 @@ func (m *Manager) free(r *Record) error {
 // examine looks at what is behind a key store that is to be created.
 func (m *Manager) examine(ctx context.Context, r *Record) error {
 	if r.Proxy != nil {
-		client, err := m.newProxyClient(r, nil) // no store yet that metrics could be of
+		client, err := m.newProxyClient(r, certs.ClientConfig(m.c.Roots), nil) // no store yet that metrics could be of
 		if err != nil {
 			return err
 		}

@@ -248,6 +248,7 @@ type recorder struct {
 	calls    []ProxyCall
 	managers map[string]Managers
 	states   map[string]string
+	ways     map[string]Connection
 	history  []string // of all states
 	limited  []string
 }
@@ -261,7 +262,7 @@ func (r *recorder) note(f func()) {
 }
 
 func (r *recorder) forget() {
-	r.note(func() { r.calls, r.managers, r.states, r.history, r.limited = nil, nil, nil, nil, nil })
+	r.note(func() { r.calls, r.managers, r.states, r.ways, r.history, r.limited = nil, nil, nil, nil, nil, nil })
 }
 
 func (r *recorder) ProxyCall(c ProxyCall) { r.note(func() { r.calls = append(r.calls, c) }) }
@@ -277,6 +278,15 @@ func (r *recorder) Managers(id string, n Managers) {
 
 func (r *recorder) Throttled(id, operation string) {
 	r.note(func() { r.limited = append(r.limited, id+" "+operation) })
+}
+
+func (r *recorder) Connection(id string, c Connection) {
+	r.note(func() {
+		if r.ways == nil {
+			r.ways = map[string]Connection{}
+		}
+		r.ways[id] = c
+	})
 }
 
 func (r *recorder) State(id, state, code string) {
