@@ -137,7 +137,7 @@ var queryID = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,254}$`)
 func (q *Query) check() error {
 	s := q.MetricStat
 	if !queryID.MatchString(q.ID) {
-		return fmt.Errorf("Id: %q must begin with a small letter and go on with letters, digits and _", q.ID)
+		return fmt.Errorf("%s: %q must begin with a small letter and go on with letters, digits and _", "Id", q.ID)
 	}
 	if s == nil {
 		return fmt.Errorf("MetricStat is needed")
