@@ -161,6 +161,9 @@ func (s *Server) checkKeys(r *request) error {
 // recorded is what the trail keeps of the keys on the way.
 func (s *Server) recorded(r *request) trail.Extra {
 	for _, k := range [...]*Key{r.source, r.key} {
+		if k != nil && k.StoreID != "" && quota.Cryptographic(r.Op.Name) { // failed requests too: guide 004:4729, 4836
+			r.extra.AdditionalEventData = inStore(k)
+		}
 		if k != nil && (k != r.source || r.Op.Name != "UpdateAlias") { // the old target is not shown (guide 004:2153-2204)
 			r.extra.Resources = append(r.extra.Resources, trail.Resource{ARN: k.ARN, AccountID: k.Account})
 		}
@@ -172,6 +175,15 @@ func (s *Server) recorded(r *request) trail.Extra {
 		r.extra.KeyARN = r.key.ARN
 	}
 	return r.extra
+}
+
+// inStore is what the trail says of the key store that a key is in (guide 004:4727-4831).
+func inStore(k *Key) map[string]any {
+	data := map[string]any{"customKeyStoreId": k.StoreID}
+	if k.XksKeyID != "" {
+		data["xksKeyId"] = k.XksKeyID
+	}
+	return data
 }
 
 // withRequest hands down what a key store proxy is told of the call
