@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -80,6 +81,24 @@ func TestDataPointsOfARunningHyok(t *testing.T) {
 	}
 	r.refusesQuestions(ctx)
 	r.stop()
+}
+
+// The question of docs/metrics.md, as a reader would paste it, names each operation
+// of the key store.
+func TestTheQuestionOfTheDocumentIsAnswered(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("NOT RUN: curl is missing")
+	}
+	ctx := t.Context()
+	text, err := os.ReadFile("../../docs/metrics.md")
+	must(t, err)
+	r := up(t, t.TempDir())
+	must(t, r.createExternal(ctx))
+	must(t, r.createKey(ctx, external))
+	r.encrypt(ctx, external)
+	block := strings.ReplaceAll(blockForm.FindStringSubmatch(string(text))[1], "cks-1234567890abcdef0", r.stores[external])
+	newShell(t, r).walk(scenarioStep{command: block, prints: []string{
+		`"Label":"Encrypt Encrypt","Timestamps":["`, `"Label":"CreateKey GetKeyMetadata"`, `"StatusCode":"Complete"`}})
 }
 
 // refusesQuestions asks wrongly.

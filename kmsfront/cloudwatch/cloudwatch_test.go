@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -249,6 +250,23 @@ func TestASeriesThatIsNoneIsAMistake(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+func TestManyPutAndAskAtOnce(t *testing.T) {
+	m, _ := newMetrics()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 100 {
+				m.Put(call(fmt.Sprint("cks-", i%3), "None"), 1)
+				ask(t, m, request(60, "Sum", ""))
+			}
+		})
+	}
+	all.Wait()
+	if d := cmp.Diff([]string{"XksProxyErrors: 12:00=800"}, ask(t, m, request(60, "Sum", ""))); d != "" {
+		t.Error(d)
 	}
 }
 
