@@ -60,7 +60,7 @@ func TestTheDashboardHasTheFiveGraphs(t *testing.T) {
 	}
 }
 
-// A prometheus scrapes a running hyok five times a second.
+// A prometheus scrapes a running hyok and evaluates the alarms five times a second.
 type prometheus struct {
 	t   *testing.T
 	url string
@@ -77,8 +77,10 @@ func newPrometheus(t *testing.T, metricsURL string) *prometheus {
 	must(t, err)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yaml")
-	must(t, os.WriteFile(file, []byte(fmt.Sprintf("global: {scrape_interval: 200ms}\nscrape_configs:\n"+
-		"  - {job_name: kmsfront, metrics_path: %s, static_configs: [{targets: [%q]}]}\n", u.Path, u.Host)), 0o600))
+	rules, err := filepath.Abs("../../deploy/prometheus/hyok.rules.yaml")
+	must(t, err)
+	must(t, os.WriteFile(file, fmt.Appendf(nil, "global: {scrape_interval: 200ms, evaluation_interval: 200ms}\nrule_files: [%q]\nscrape_configs:\n"+
+		"  - {job_name: kmsfront, metrics_path: %s, static_configs: [{targets: [%q]}]}\n", rules, u.Path, u.Host), 0o600))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	addr := l.Addr().String()
@@ -139,7 +141,8 @@ func (p *prometheus) ask(expr string, instant bool) map[string]float64 {
 	return all
 }
 
-// Each query of the dashboard gives what the traffic was, in the real Prometheus.
+// Each query of the dashboard gives what the traffic was, in the real Prometheus;
+// six errors in a minute fire the alarm for their type, five do not.
 func TestTheDashboardShowsKnownTraffic(t *testing.T) {
 	ctx := t.Context()
 	r := up(t, t.TempDir())
@@ -149,9 +152,9 @@ func TestTheDashboardShowsKnownTraffic(t *testing.T) {
 	for range 4 {
 		r.encrypt(ctx, external)
 	}
-	r.spoil(ctx, "InternalException", 3)
-	r.spoil(ctx, "KeyNotFoundException", 2)
-	const health, metadata, good, retryable, refused = 1, 1, 4, 3, 2
+	r.spoil(ctx, "InternalException", 6)
+	r.spoil(ctx, "KeyNotFoundException", 5)
+	const health, metadata, good, retryable, refused = 1, 1, 4, 6, 5
 	const total = health + metadata + good + retryable + refused
 	want := map[string]map[string]float64{
 		"Total requests":   {"": total},
@@ -169,6 +172,9 @@ func TestTheDashboardShowsKnownTraffic(t *testing.T) {
 			return inRange(panel.Title, p.ask(expr, panel.Targets[0].Instant))
 		})
 	}
+	r.soon(settled, "the alarms that fire", "map[alertname:XksProxyRetryableErrors:1]", func() string {
+		return fmt.Sprint(p.ask(`sum by (alertname) (ALERTS{alertstate="firing", alertname!="XksProxySlow"})`, true)) // a busy machine may be slow
+	})
 }
 
 // spoil makes so many Encrypt requests of the proxy fail.
