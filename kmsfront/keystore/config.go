@@ -47,7 +47,8 @@ type Config struct {
 	HealthInterval time.Duration
 	// AllowEndpointPort accepts https://host:port where KMS wants no port (guide 004:20817).
 	AllowEndpointPort bool
-	// Resolve maps host names to the host:port to dial instead; nil: none.
+	// Resolve maps host names to the host:port to dial instead, or to several with
+	// commas between; nil: none.
 	Resolve map[string]string
 	// Roots are the CAs of proxies and clusters; nil: the system's.
 	Roots *x509.CertPool
