@@ -24,12 +24,16 @@ type Parts struct {
 	Faults  *fault.Set  // nil: none
 	Log     *slog.Logger
 	Metrics *metrics.Registry
+	// ServiceTarget is the host:port of the proxy behind VPC endpoint services
+	// that name none; empty: there is none.
+	ServiceTarget string
 }
 
 // A Front is a Server with everything that its configuration file names, ready
 // to be served.
 type Front struct {
 	handler http.Handler
+	stores  *keystore.Manager
 	close   []func() error
 }
 
@@ -56,7 +60,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 	}
 	c := Config{Quotas: quotas, Authz: authz.New(), Clock: p.Clock, Log: p.Log, KeyStores: keystore.Config{
 		ConnectDelay: f.KeyStores.ConnectDelay.Std(), HealthInterval: f.KeyStores.HealthInterval.Std(),
-		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve,
+		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve, ServiceTarget: p.ServiceTarget,
 		Roots: roots, Clusters: f.KeyStores.clusters(), Faults: p.Faults,
 		Observer: keystore.NewObserver(p.Metrics),
 	}}
@@ -68,6 +72,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 		return nil, err
 	}
 	opened.onClose(server.Close)
+	opened.stores = server.stores
 	opened.handler = api.NewHandler(api.HandlerConfig{
 		Service: server, Authenticate: identities.Authenticate, Regions: f.Regions, Log: p.Log, Metrics: p.Metrics,
 	})
@@ -111,6 +116,9 @@ func (f *Front) onClose(do func() error) { f.close = append(f.close, do) }
 
 // Handler serves the KMS API.
 func (f *Front) Handler() http.Handler { return f.handler }
+
+// KeyStores keeps the custom key stores, for the program's administration.
+func (f *Front) KeyStores() *keystore.Manager { return f.stores }
 
 // Close ends the front end and closes its files, the last opened first.
 func (f *Front) Close() error {

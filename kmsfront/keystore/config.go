@@ -33,7 +33,8 @@ type ClusterConfig struct {
 
 // Config configures a Manager. Store and Software are needed.
 type Config struct {
-	// Store keeps the records, under the prefixes "keystores/" and "keystore-claims/".
+	// Store keeps the records, under the prefixes "keystores/", "keystore-claims/"
+	// and "vpc-services/".
 	Store store.Store
 	// Software makes the inner layer of external keys' ciphertexts.
 	Software *material.Software
@@ -50,6 +51,9 @@ type Config struct {
 	// Resolve maps host names to the host:port to dial instead, or to several with
 	// commas between; nil: none.
 	Resolve map[string]string
+	// ServiceTarget is the host:port of the proxy behind VPC endpoint services that
+	// name none; empty: their private DNS names are looked up like others.
+	ServiceTarget string
 	// Roots are the CAs of proxies and clusters; nil: the system's.
 	Roots *x509.CertPool
 	// Clusters are the simulated CloudHSM clusters; nil: none.

@@ -47,7 +47,7 @@ func (m *Manager) newProxyClient(r *Record, observe func(xks.Observation)) (*xks
 	c, err := xks.NewClient(xks.ClientConfig{
 		Endpoint: r.Proxy.Endpoint, Path: r.Proxy.Path, Region: r.Owner.Region,
 		Credential: sigv4.Credential{AccessKeyID: r.Proxy.AccessKeyID, Secret: string(r.Proxy.Secret)},
-		TLS:        certs.ClientConfig(m.c.Roots), Resolve: m.c.Resolve, Faults: m.c.Faults, Observe: observe,
+		TLS:        certs.ClientConfig(m.c.Roots), Resolve: m.resolve(r), Faults: m.c.Faults, Observe: observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the client of the external key store proxy: %w", err)

@@ -11,7 +11,7 @@ import (
 	"hyok/proxy/xks"
 )
 
-func certsLeaf(name string) certs.Leaf { return certs.Leaf{DNSNames: []string{name}} }
+func certsLeaf(names ...string) certs.Leaf { return certs.Leaf{DNSNames: names} }
 
 var (
 	otherKey    = "TSRQPONMLKJIHGFEDCBA"
@@ -102,10 +102,13 @@ func TestUpdateRefuses(t *testing.T) {
 		"an endpoint with a path":          {external, func(r *in) { r.XksProxyUriEndpoint = "https://a.example/x" }, "ValidationException"},
 		"another version":                  {external, func(r *in) { r.XksProxyUriPath = "/kms/xks/v2" }, "ValidationException"},
 		"a service for a public endpoint":  {external, func(r *in) { r.XksProxyVpcEndpointServiceName = "com.amazonaws.vpce.us-east-1.vpce-svc-1" }, "ValidationException"},
-		"a VPC endpoint service": {external, func(r *in) {
+		"a VPC endpoint service that does not exist": {external, func(r *in) {
 			r.XksProxyConnectivity, r.XksProxyUriEndpoint = "VPC_ENDPOINT_SERVICE", "https://a.example"
 			r.XksProxyVpcEndpointServiceName = "com.amazonaws.vpce.us-east-1.vpce-svc-1"
-		}, "UnsupportedOperationException"},
+		}, "XksProxyVpcEndpointServiceNotFoundException"},
+		"VPC connectivity without a service": {external, func(r *in) {
+			r.XksProxyConnectivity, r.XksProxyUriEndpoint = "VPC_ENDPOINT_SERVICE", "https://a.example"
+		}, "ValidationException"},
 		"a password with a space": {hsm, func(r *in) { r.KeyStorePassword = "pass word" }, "ValidationException"},
 		"an unknown cluster":      {hsm, func(r *in) { r.CloudHsmClusterId = "cluster-zzzzzzzzzzz" }, "CloudHsmClusterNotFoundException"},
 	} {
