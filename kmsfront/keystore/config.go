@@ -12,6 +12,7 @@ import (
 	"hyok/internal/sigv4"
 	"hyok/kmsfront/material"
 	"hyok/kmsfront/store"
+	"hyok/proxy/xks"
 )
 
 // Defaults of a Config.
@@ -46,6 +47,8 @@ type Config struct {
 	// HealthInterval is the time between health checks of a connected external
 	// key store; 0: DefaultHealthInterval; negative: none.
 	HealthInterval time.Duration
+	// ProxyTimeout limits each attempt at a proxy; 0: the 250 ms that KMS has.
+	ProxyTimeout time.Duration
 	// AllowEndpointPort accepts https://host:port where KMS wants no port (guide 004:20817).
 	AllowEndpointPort bool
 	// Resolve maps host names to the host:port to dial instead, or to several with
@@ -89,6 +92,7 @@ func (c Config) withDefaults() Config {
 	if c.XksKeyInUse == nil {
 		c.XksKeyInUse = func(string, string) bool { return false }
 	}
+	c.ProxyTimeout = cmp.Or(c.ProxyTimeout, xks.DefaultTimeout)
 	c.HealthInterval = cmp.Or(c.HealthInterval, DefaultHealthInterval)
 	return c
 }

@@ -32,7 +32,7 @@ func (m *Manager) newSession(r *Record) (*session, error) {
 	if r.Cluster != nil {
 		return m.newClusterSession(r, s)
 	}
-	client, err := m.newProxyClient(r, func(o xks.Observation) { m.c.Observer.ProxyCall(observation(r.ID, o)) })
+	client, err := m.newProxyClient(r, func(o xks.Observation) { m.c.Observer.ProxyCall(observation(r.ID, o, m.c.ProxyTimeout)) })
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (m *Manager) newProxyClient(r *Record, observe func(xks.Observation)) (*xks
 	c, err := xks.NewClient(xks.ClientConfig{
 		Endpoint: r.Proxy.Endpoint, Path: r.Proxy.Path, Region: r.Owner.Region,
 		Credential: sigv4.Credential{AccessKeyID: r.Proxy.AccessKeyID, Secret: string(r.Proxy.Secret)},
-		TLS:        certs.ClientConfig(m.c.Roots), Resolve: m.resolve(r), Faults: m.c.Faults, Observe: observe,
+		TLS:        certs.ClientConfig(m.c.Roots), Resolve: m.resolve(r), Timeout: m.c.ProxyTimeout, Faults: m.c.Faults, Observe: observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the client of the external key store proxy: %w", err)

@@ -15,6 +15,7 @@ import (
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/material"
 	"hyok/kmsfront/store"
+	"hyok/proxy/xks"
 )
 
 var alice = Owner{Account: "111122223333", Region: "us-east-1"}
@@ -35,6 +36,10 @@ type env struct {
 	path  string
 }
 
+// asKMS gives the proxy the 250 ms that KMS gives it; elsewhere it has time
+// enough for a busy machine.
+func asKMS(e *env) { e.c.ProxyTimeout = xks.DefaultTimeout }
+
 func newEnv(t *testing.T, adjust ...func(*env)) *env {
 	t.Helper()
 	e := &env{t: t, kit: certstest.New(t), clock: &clock.Movable{}, seen: &recorder{changed: make(chan struct{})}}
@@ -46,7 +51,7 @@ func newEnv(t *testing.T, adjust ...func(*env)) *env {
 	}
 	e.c = Config{
 		Software: material.NewSoftware(e.root), Clock: e.clock, AllowEndpointPort: true,
-		Roots: e.kit.Authority.Pool(), HealthInterval: -1, MaxStores: 10, Observer: e.seen,
+		Roots: e.kit.Authority.Pool(), HealthInterval: -1, MaxStores: 10, Observer: e.seen, ProxyTimeout: patience / 2,
 	}
 	for _, a := range adjust {
 		a(e)

@@ -36,12 +36,12 @@ type ProxyCall struct {
 // Managers counts external key managers by state: XksExternalKeyManagerStates.
 type Managers struct{ Active, Degraded, Unavailable int }
 
-// observation turns what the client saw into a data point.
-func observation(storeID string, o xks.Observation) ProxyCall {
+// observation turns what the client saw into a data point; limit is that of an attempt.
+func observation(storeID string, o xks.Observation, limit time.Duration) ProxyCall {
 	c := ProxyCall{
 		StoreID: storeID, KMSOperation: o.KMSOperation, XksOperation: o.Operation,
 		KeySpec: keySpec, ErrorType: notAnError, ExceptionName: noException,
-		Latency: min(o.Latency, time.Duration(o.Attempts)*xks.DefaultTimeout),
+		Latency: min(o.Latency, time.Duration(o.Attempts)*limit),
 	}
 	if o.Operation == xks.OpGetHealthStatus {
 		c.KeySpec = ""
