@@ -1,7 +1,6 @@
 package keystore
 
 import (
-	"crypto/tls"
 	"encoding/json"
 
 	"net/http"
@@ -263,31 +262,6 @@ func refusedWith(t *testing.T, err error, code, part string) {
 	}
 	if strings.Contains(err.Error(), "own words") {
 		t.Error("the proxy's words reach the caller")
-	}
-}
-
-func TestTLSFaultsAreToldApart(t *testing.T) {
-	stranger := certstest.New(t)
-	for name, provoke := range map[string]func(*env, *fakeProxy){
-		"another host name": func(e *env, f *fakeProxy) { withCertificate(e, f, certs.Leaf{DNSNames: []string{"other.example.com"}}) },
-		"name in the CN only (contradiction 33)": func(e *env, f *fakeProxy) {
-			withCertificate(e, f, certs.Leaf{CommonName: "localhost", DNSNames: []string{"other.example.com"}})
-		},
-		"not valid yet": func(e *env, f *fakeProxy) {
-			l := certstest.Server()
-			l.NotBefore = time.Now().Add(time.Hour)
-			withCertificate(e, f, l)
-		},
-		"an authority that is not trusted": func(e *env, f *fakeProxy) {
-			cert := stranger.Issue(t, certstest.Server())
-			f.change(func() { f.cert = &cert })
-			f.CloseClientConnections()
-		},
-		"TLS 1.1 only": func(_ *env, f *fakeProxy) {
-			f.change(func() { f.newest = tls.VersionTLS11 })
-		},
-	} {
-		t.Run(name, func(t *testing.T) { connects(newEnv(t), provoke, "XKS_PROXY_INVALID_TLS_CONFIGURATION") })
 	}
 }
 

@@ -57,29 +57,37 @@ func (v *vpcEnv) request(name string) *api.CreateCustomKeyStoreRequest {
 	return in
 }
 
+const (
+	serviceGone  = "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"
+	serviceWrong = "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"
+)
+
+type serviceFault struct {
+	property        string // as the message has it
+	cause           string // in the document of codes
+	spoil           func(*Service)
+	manage, connect string
+}
+
 // serviceFaults is custom-key-stores §6.3: what is violated, with the exception
 // of Create and Update and the ConnectionErrorCode. "-" stands for what cannot
 // come to be: the name of a key store's service says its Region.
-var serviceFaults = []struct {
-	property        string // as the message has it
-	spoil           func(*Service)
-	manage, connect string
-}{
-	{"does not exist", nil, "NotFound", "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"},
-	{"another Region", nil, "NotFound", "-"},
-	{"another account", func(s *Service) { s.Owner = "444455556666" }, "NotFound", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
-	{"allowed principals", func(s *Service) { s.Principals = []string{"cks.kms.eu-west-3.amazonaws.com"} }, "NotFound", "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"}, // contradiction 4
-	{"network load balancer", func(s *Service) { s.Type = "gateway" }, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
-	{"two Availability Zones", func(s *Service) { s.Zones = 1 }, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
-	{"acceptance of connections", func(s *Service) { s.AcceptanceRequired = true }, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"}, // contradiction 4
-	{"has no private DNS name", func(s *Service) { s.PrivateDNS = "" }, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
-	{"subdomain of a public domain", func(s *Service) { s.PrivateDNS = "example.com" }, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
-	{"not unique in the Region", nil, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
-	{"not verified", func(s *Service) { s.Domain = "pendingVerification" }, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
-	{"host in the proxy URI endpoint", func(s *Service) { s.PrivateDNS = "other.xks.example.com" }, "InvalidConfiguration", "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"},
+var serviceFaults = []serviceFault{
+	{"does not exist", "it was deleted", nil, "NotFound", serviceGone},
+	{"another Region", "", nil, "NotFound", "-"},
+	{"another account", "it has come into another account", func(s *Service) { s.Owner = "444455556666" }, "NotFound", serviceWrong},
+	{"allowed principals", "KMS's principal of the Region is not allowed", func(s *Service) { s.Principals = []string{"cks.kms.eu-west-3.amazonaws.com"} }, "NotFound", serviceGone}, // contradiction 4
+	{"network load balancer", "a gateway load balancer", func(s *Service) { s.Type = "gateway" }, "InvalidConfiguration", serviceWrong},
+	{"two Availability Zones", "subnets in one Availability Zone only", func(s *Service) { s.Zones = 1 }, "InvalidConfiguration", serviceWrong},
+	{"acceptance of connections", "connections must be accepted", func(s *Service) { s.AcceptanceRequired = true }, "InvalidConfiguration", serviceWrong}, // contradiction 4
+	{"has no private DNS name", "no private DNS name", func(s *Service) { s.PrivateDNS = "" }, "InvalidConfiguration", serviceWrong},
+	{"subdomain of a public domain", "a private DNS name that is no subdomain", func(s *Service) { s.PrivateDNS = "example.com" }, "InvalidConfiguration", serviceWrong},
+	{"not unique in the Region", "another service of the Region has its private DNS name", nil, "InvalidConfiguration", serviceWrong},
+	{"not verified", "the domain is not verified", func(s *Service) { s.Domain = "pendingVerification" }, "InvalidConfiguration", serviceWrong},
+	{"host in the proxy URI endpoint", "its private DNS name is not the endpoint's host", func(s *Service) { s.PrivateDNS = "other.xks.example.com" }, "InvalidConfiguration", serviceWrong},
 }
 
-// break violates the property of row i, and gives the name of the service to ask for.
+// violate breaks the property of row i, and gives the name of the service to ask for.
 func (v *vpcEnv) violate(i int) (name string) {
 	v.t.Helper()
 	switch f := serviceFaults[i]; {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"hyok/kmsfront/api"
 	"hyok/kmsfront/material"
 )
 
@@ -86,7 +87,7 @@ func (l *link) connectProxy(ctx context.Context, r *Record) {
 	if err != nil {
 		l.m.c.Log.LogAttrs(ctx, slog.LevelError, "key store cannot be used as it is stored",
 			slog.String("keyStore", r.ID), slog.Any("error", err))
-		l.finish(r, failed, cConfig)
+		l.finish(r, failed, api.ConnectionErrorCodeTypeInternalError)
 		return
 	}
 	if e, err := l.m.health(ctx, s.external, "ConnectCustomKeyStore"); err != nil {
