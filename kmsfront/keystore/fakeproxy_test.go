@@ -185,7 +185,7 @@ type fakeRequest struct {
 
 func (f *fakeProxy) serve(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	rest := strings.TrimPrefix(r.URL.Path, xks.BasePath+"/keys/")
+	_, rest, _ := strings.Cut(r.URL.Path, xks.BasePath+"/keys/")
 	keyID, end, _ := strings.Cut(rest, "/")
 	op := map[string]string{"metadata": xks.OpGetKeyMetadata, "encrypt": xks.OpEncrypt, "decrypt": xks.OpDecrypt}[end]
 	if strings.HasSuffix(r.URL.Path, "/health") {

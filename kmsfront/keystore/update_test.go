@@ -52,8 +52,7 @@ func TestTheClientThatWasTriedIsTheOneInUse(t *testing.T) {
 	if l, _ := e.links.Load(k.StoreID); l.(*link).spare != nil {
 		t.Error("the client that was tried is still waiting")
 	}
-	_, err := e.encrypt(k, "p") // at the new path, which this fake serves for health only
-	refused(t, err, "KMSInvalidStateException", msgResponse)
+	e.roundTrip(k)
 	calls := f.asked(xks.OpGetHealthStatus)
 	if got := calls[len(calls)-1].metadata["kmsOperation"]; got != "UpdateCustomKeyStore" {
 		t.Errorf("the proxy was asked on behalf of %s", got)
