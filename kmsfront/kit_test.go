@@ -27,11 +27,11 @@ const (
 // A kit is a Server on files of its own, called as the API's handler calls it.
 type kit struct {
 	*Server
-	t     testing.TB
-	clock *clock.Movable
-	dir   string
-	store store.Store
-	trail *trail.Trail
+	t      testing.TB
+	clock  *clock.Movable
+	dir    string
+	store  store.Store
+	trail  *trail.Trail
 	stores keystore.Config
 	// account and region of the caller
 	account, region string
