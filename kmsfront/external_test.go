@@ -159,7 +159,7 @@ func (s *states) await(t *testing.T, want string) {
 	}
 }
 
-func TestWhatAProxyRefusesIsRecorded(t *testing.T) { // custom-key-stores §18, CT-03
+func TestWhatAProxyRefusesIsRecorded(t *testing.T) { // custom-key-stores §18, CT-03, contradiction 29
 	x, seen := newExternalKit(t, quotasOff)
 	encrypts := body("KeyId", x.key, "Plaintext", "c2VjcmV0")
 	want := []string{}

@@ -21,7 +21,9 @@ import (
 // guideLife is custom-key-stores §3 with the key's state from §9, as callers see
 // it: each operation in each connection state, for a key store with one key.
 // CKSISE is CustomKeyStoreInvalidStateException, KISE KMSInvalidStateException with
-// M-01, HasKeys CustomKeyStoreHasCMKsException. The operations are tried in this
+// M-01, HasKeys CustomKeyStoreHasCMKsException. Contradiction 1: the name of a CHS
+// (Edit) can change while CONNECTED; 5: connecting what is connected or connecting
+// does nothing; 15: the code is there in FAILED only. The operations are tried in this
 // order, but what leaves the state comes last.
 const guideLife = `
 state          type Connect Disconnect Edit   Reconfigure Delete  CreateKey Random Crypto Code KeyState

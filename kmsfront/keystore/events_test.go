@@ -108,7 +108,7 @@ var messages = map[string]string{
 	"M-23": "The ciphertext that the external key store proxy submitted for decryption",
 }
 
-func TestEachEventBecomesWhatTheGuideSays(t *testing.T) {
+func TestEachEventBecomesWhatTheGuideSays(t *testing.T) { // contradictions 9, 10, 28
 	rows := strings.Split(strings.TrimSpace(guide), "\n")[1:]
 	if len(rows) != len(eventTable) || len(provoked) != len(eventTable) {
 		t.Fatalf("the table has %d rows, the guide %d, and %d are provoked", len(eventTable), len(rows), len(provoked))

@@ -69,7 +69,7 @@ type serviceFault struct {
 	manage, connect string
 }
 
-// serviceFaults is custom-key-stores §6.3: what is violated, with the exception
+// serviceFaults is custom-key-stores §6.3 (contradiction 36): what is violated, with the exception
 // of Create and Update and the ConnectionErrorCode. "-" stands for what cannot
 // come to be: the name of a key store's service says its Region.
 var serviceFaults = []serviceFault{

@@ -92,7 +92,7 @@ func TestUpdateRefuses(t *testing.T) {
 		code  string
 	}{
 		"an unknown key store":             {"cks-00000000000000000", func(r *in) { r.NewCustomKeyStoreName = "x" }, "CustomKeyStoreNotFoundException"},
-		"the other type's name":            {external, func(r *in) { r.NewCustomKeyStoreName = "hsm" }, "CustomKeyStoreNameInUseException"},
+		"the other type's name":            {external, func(r *in) { r.NewCustomKeyStoreName = "hsm" }, "CustomKeyStoreNameInUseException"}, // contradiction 8
 		"a password of an external store":  {external, func(r *in) { r.KeyStorePassword = "password1" }, "ValidationException"},
 		"a cluster of an external store":   {external, func(r *in) { r.CloudHsmClusterId = clusterID }, "ValidationException"},
 		"a proxy of a cluster's store":     {hsm, func(r *in) { r.XksProxyUriPath = xks.BasePath }, "ValidationException"},
