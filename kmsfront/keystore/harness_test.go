@@ -15,7 +15,6 @@ import (
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/material"
 	"hyok/kmsfront/store"
-	"hyok/proxy/xks"
 )
 
 var alice = Owner{Account: "111122223333", Region: "us-east-1"}
@@ -36,10 +35,7 @@ type env struct {
 	path  string
 }
 
-// asKMS gives the proxy the 250 ms that KMS gives it; elsewhere it has time
-// enough for a busy machine.
-func asKMS(e *env) { e.c.ProxyTimeout = xks.DefaultTimeout }
-
+// newEnv gives proxies time enough for a busy machine.
 func newEnv(t *testing.T, adjust ...func(*env)) *env {
 	t.Helper()
 	e := &env{t: t, kit: certstest.New(t), clock: &clock.Movable{}, seen: &recorder{changed: make(chan struct{})}}
