@@ -48,7 +48,8 @@ type FileTLS struct {
 type FileKeyStores struct {
 	// AllowEndpointPort lets XksProxyUriEndpoint have a port, which AWS refuses.
 	AllowEndpointPort bool `yaml:"allow_endpoint_port"`
-	// Resolve maps a host, or host:port, to the host:port that is dialled for it.
+	// Resolve maps a host, or host:port, to the host:port that is dialled for it,
+	// or to several with commas between.
 	Resolve map[string]string `yaml:"resolve"`
 	// TrustCA are PEM files of CAs that key store proxies may have certificates of.
 	TrustCA []string `yaml:"trust_ca"`

@@ -25,6 +25,9 @@ type Parts struct {
 	Faults  *fault.Set  // nil: none
 	Log     *slog.Logger
 	Metrics *metrics.Registry
+	// ServiceTarget is the host:port of the proxy behind VPC endpoint services
+	// that name none; empty: there is none.
+	ServiceTarget string
 }
 
 // A Front is a Server with everything that its configuration file names, ready
@@ -32,6 +35,7 @@ type Parts struct {
 type Front struct {
 	handler http.Handler
 	data    *cloudwatch.Metrics
+	stores  *keystore.Manager
 	close   []func() error
 }
 
@@ -61,7 +65,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 	}
 	c := Config{Quotas: quotas, Authz: authz.New(), Clock: p.Clock, Log: p.Log, KeyStores: keystore.Config{
 		ConnectDelay: f.KeyStores.ConnectDelay.Std(), HealthInterval: f.KeyStores.HealthInterval.Std(),
-		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve,
+		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve, ServiceTarget: p.ServiceTarget,
 		Roots: roots, Clusters: f.KeyStores.clusters(), Faults: p.Faults,
 		Observer: keystore.Observers{keystore.NewObserver(p.Metrics, p.Clock), keystore.NewPoints(opened.data, p.Clock)},
 	}}
@@ -73,6 +77,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 		return nil, err
 	}
 	opened.onClose(server.Close)
+	opened.stores = server.stores
 	opened.handler = api.NewHandler(api.HandlerConfig{
 		Service: server, Authenticate: identities.Authenticate, Regions: f.Regions, Log: p.Log, Metrics: p.Metrics,
 	})
@@ -119,6 +124,9 @@ func (f *Front) Handler() http.Handler { return f.handler }
 
 // MetricData answers questions for the data points of CloudWatch's metrics.
 func (f *Front) MetricData() http.Handler { return f.data.Handler() }
+
+// KeyStores keeps the custom key stores, for the program's administration.
+func (f *Front) KeyStores() *keystore.Manager { return f.stores }
 
 // Close ends the front end and closes its files, the last opened first.
 func (f *Front) Close() error {

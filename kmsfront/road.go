@@ -135,7 +135,20 @@ func (s *Server) spend(r *request) error {
 			return err
 		}
 	}
-	return nil
+	return s.spendRandom(r)
+}
+
+// spendRandom is for random bytes from a cluster, which count as well (guide 004:23522).
+func (s *Server) spendRandom(r *request) error {
+	in, ok := r.In.(*api.GenerateRandomRequest)
+	if !ok || in.CustomKeyStoreId == "" {
+		return nil
+	}
+	st, ok := s.stores.Get(in.CustomKeyStoreId)
+	if !ok || st.Owner != r.owner() || st.External() {
+		return nil // refused by the operation
+	}
+	return s.quotas.Store(st.ID, st.Type)
 }
 
 // checkKeys looks the keys up in the key type and key state tables.

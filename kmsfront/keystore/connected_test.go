@@ -3,6 +3,7 @@ package keystore
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,7 +139,7 @@ func TestNoConnectionOutlivesItsKeyStore(t *testing.T) {
 	k := e.key(id, "external-1")
 	for range 20 {
 		e.connected(id)
-		if _, err := e.encrypt(k, "p"); err != nil && !strings.Contains(err.Error(), msgTimedOut) {
+		if _, err := e.encrypt(k, "p"); err != nil {
 			t.Fatal(err)
 		}
 		e.disconnected(id)
@@ -162,7 +163,7 @@ func TestRequestsMeetAKeyStoreThatChangesAllTheTime(t *testing.T) {
 				default:
 				}
 				_, err := e.encrypt(k, "p")
-				if err != nil && !strings.Contains(err.Error(), "is unavailable") && !strings.Contains(err.Error(), msgTimedOut) {
+				if err != nil && !strings.Contains(err.Error(), "is unavailable") {
 					errs <- err
 					return
 				}
@@ -174,7 +175,7 @@ func TestRequestsMeetAKeyStoreThatChangesAllTheTime(t *testing.T) {
 		e.connected(k.StoreID)
 		in := updateOf(k.StoreID)
 		in.XksProxyUriPath = xks.BasePath
-		if err := e.update(in); err != nil && !strings.Contains(err.Error(), msgTimedOut) {
+		if err := e.update(in); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,7 +190,7 @@ func TestRequestsMeetAKeyStoreThatChangesAllTheTime(t *testing.T) {
 // Every request makes a point, successes too (contradiction 13), under the names
 // Retryable, Non-retryable and N/A and the proxy's own (contradiction 12).
 func TestEachProxyRequestIsObserved(t *testing.T) { // custom-key-stores §14
-	e, f, k := usable(t)
+	e, f, k := usable(t, brief)
 	e.roundTrip(k)
 	_, err := e.prepare(k)
 	if err != nil {
@@ -206,7 +207,7 @@ func TestEachProxyRequestIsObserved(t *testing.T) { // custom-key-stores §14
 	var got []ProxyCall
 	for _, c := range e.seen.calls {
 		if c.ExceptionName != "XksProxyUnreachableException" {
-			if c.Latency <= 0 || c.Latency > xks.DefaultTimeout {
+			if c.Latency <= 0 || c.Latency > e.c.ProxyTimeout {
 				t.Errorf("%s took %s", c.XksOperation, c.Latency)
 			}
 			c.Latency = 0
@@ -224,7 +225,7 @@ func TestEachProxyRequestIsObserved(t *testing.T) { // custom-key-stores §14
 		row("Encrypt", "Encrypt", "SYMMETRIC_DEFAULT", "Retryable", "ThrottlingException", 0),
 		row("Encrypt", "Encrypt", "SYMMETRIC_DEFAULT", "Non-retryable", "KeyNotFoundException", 0),
 		row("Encrypt", "Encrypt", "SYMMETRIC_DEFAULT", "Non-retryable", "XksProxyInvalidResponseException", 0),
-		row("Encrypt", "Encrypt", "SYMMETRIC_DEFAULT", "Retryable", "XksProxyUnreachableException", 250*time.Millisecond),
+		row("Encrypt", "Encrypt", "SYMMETRIC_DEFAULT", "Retryable", "XksProxyUnreachableException", e.c.ProxyTimeout),
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -236,7 +237,7 @@ func TestEachProxyRequestIsObserved(t *testing.T) { // custom-key-stores §14
 func TestLatencyOfTwoAttempts(t *testing.T) {
 	o := xks.Observation{Operation: xks.OpEncrypt, Latency: 503 * time.Millisecond, Attempts: 2,
 		Err: &xks.TransportError{Kind: xks.Unreachable, Attempts: 2, Err: http.ErrHandlerTimeout}}
-	if c := observation("cks-1", o); c.Latency != 500*time.Millisecond || c.ErrorType != "Retryable" {
+	if c := observation("cks-1", o, xks.DefaultTimeout); c.Latency != 500*time.Millisecond || c.ErrorType != "Retryable" {
 		t.Errorf("%+v", c)
 	}
 }
@@ -249,5 +250,35 @@ func TestThrottlingIsCountedForExternalKeyStoresOnly(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{external + " Encrypt"}, e.seen.limited); d != "" {
 		t.Error(d)
+	}
+}
+
+// Once connections are kept ready, no request makes one: here none could.
+func TestNoHandshakeInTheSteadyState(t *testing.T) {
+	var f *fakeProxy
+	var g *gate
+	e := newEnv(t, func(e *env) {
+		f = newFakeProxy(t, e)
+		g = newGate(e, f.Listener.Addr().String())
+		e.c.Resolve = map[string]string{f.host(): g.addr}
+	})
+	k := e.key(e.connected(e.create(f.request("one"))), "external-1")
+	e.until("the connections that are kept", func() bool { return g.open == 1+warmConnections })
+	g.shut.Store(true)
+	made := g.connections()
+	var wg sync.WaitGroup
+	for range warmConnections {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := e.encrypt(k, "p"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := g.connections() - made; n != 0 {
+		t.Errorf("%d connections were made", n)
 	}
 }

@@ -36,7 +36,7 @@ func (m *Manager) newSession(r *Record) (*session, error) {
 	}
 	config := certs.ClientConfig(m.c.Roots)
 	shown := watchCertificates(config, func() { m.reconnected(r.ID, s) })
-	client, err := m.newProxyClient(r, config, func(o xks.Observation) { m.c.Observer.ProxyCall(observation(r.ID, o)) })
+	client, err := m.newProxyClient(r, config, func(o xks.Observation) { m.c.Observer.ProxyCall(observation(r.ID, o, m.c.ProxyTimeout)) })
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (m *Manager) newProxyClient(r *Record, config *tls.Config, observe func(xks
 	c, err := xks.NewClient(xks.ClientConfig{
 		Endpoint: r.Proxy.Endpoint, Path: r.Proxy.Path, Region: r.Owner.Region,
 		Credential: sigv4.Credential{AccessKeyID: r.Proxy.AccessKeyID, Secret: string(r.Proxy.Secret)},
-		TLS:        config, Resolve: m.c.Resolve, Faults: m.c.Faults, Observe: observe,
+		TLS:        config, Resolve: m.resolve(r), Timeout: m.c.ProxyTimeout, Faults: m.c.Faults, Observe: observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the client of the external key store proxy: %w", err)

@@ -35,6 +35,7 @@ type env struct {
 	path  string
 }
 
+// newEnv gives proxies time enough for a busy machine.
 func newEnv(t *testing.T, adjust ...func(*env)) *env {
 	t.Helper()
 	e := &env{t: t, kit: certstest.New(t), clock: &clock.Movable{}, seen: &recorder{changed: make(chan struct{})}}
@@ -46,7 +47,7 @@ func newEnv(t *testing.T, adjust ...func(*env)) *env {
 	}
 	e.c = Config{
 		Software: material.NewSoftware(e.root), Clock: e.clock, AllowEndpointPort: true,
-		Roots: e.kit.Authority.Pool(), HealthInterval: -1, MaxStores: 10, Observer: e.seen,
+		Roots: e.kit.Authority.Pool(), HealthInterval: -1, MaxStores: 10, Observer: e.seen, ProxyTimeout: patience / 2,
 	}
 	for _, a := range adjust {
 		a(e)

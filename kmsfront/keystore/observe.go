@@ -63,12 +63,12 @@ func (c *Connection) daysToExpire(now time.Time) float64 {
 	return float64(c.CertificateExpires.Sub(now)) / float64(day)
 }
 
-// observation turns what the client saw into a data point.
-func observation(storeID string, o xks.Observation) ProxyCall {
+// observation turns what the client saw into a data point; limit is that of an attempt.
+func observation(storeID string, o xks.Observation, limit time.Duration) ProxyCall {
 	c := ProxyCall{
 		StoreID: storeID, KMSOperation: o.KMSOperation, XksOperation: o.Operation,
 		KeySpec: keySpec, ErrorType: notAnError, ExceptionName: noException,
-		Latency: min(o.Latency, time.Duration(o.Attempts)*xks.DefaultTimeout),
+		Latency: min(o.Latency, time.Duration(o.Attempts)*limit),
 	}
 	if o.Operation == xks.OpGetHealthStatus {
 		c.KeySpec = ""
