@@ -37,9 +37,8 @@ func (s *Server) createKey(ctx context.Context, r *request, in *api.CreateKeyReq
 		return nil, err
 	}
 	r.key = k
-	s.used(r, k)
-	if k.Handle != "" {
-		r.extra.AdditionalEventData["backingKey"] = backingKey(k, "")
+	if k.Handle != "" { // of an external key there is nothing to add: guide 004:4521, 4594-4605
+		r.extra.AdditionalEventData = map[string]any{"backingKey": backingKey(k, "")}
 	}
 	return &api.CreateKeyResponse{KeyMetadata: s.metadata(k)}, nil
 }

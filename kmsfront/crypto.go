@@ -44,7 +44,6 @@ func (s *Server) encryptUnder(ctx context.Context, r *request, k *Key, plaintext
 	if err != nil {
 		return nil, err
 	}
-	s.used(r, k)
 	blob, err := b.Encrypt(r.withRequest(ctx, k.ARN), &k.Key, plaintext, material.EncodeContext(ec))
 	return blob, cryptoError(err)
 }
@@ -55,20 +54,8 @@ func (s *Server) decryptUnder(ctx context.Context, r *request, k *Key, blob []by
 	if err != nil {
 		return nil, err
 	}
-	s.used(r, k)
 	plaintext, err := b.Decrypt(r.withRequest(ctx, k.ARN), &k.Key, blob, material.EncodeContext(ec))
 	return plaintext, cryptoError(err)
-}
-
-// used notes for the trail which key store a call went to (guide 004:4727-4831).
-func (s *Server) used(r *request, k *Key) {
-	if k.StoreID == "" {
-		return
-	}
-	r.extra.AdditionalEventData = map[string]any{"customKeyStoreId": k.StoreID}
-	if k.XksKeyID != "" {
-		r.extra.AdditionalEventData["xksKeyId"] = k.XksKeyID
-	}
 }
 
 func cryptoError(err error) error {

@@ -189,10 +189,14 @@ func (s *Server) deleteKey(ctx context.Context, key string) (gone *Key, err erro
 }
 
 // deleted deletes the material in the cluster, after the record and as well as
-// may be (guide 004:19663-19665, CH-14), and says what came of it.
+// may be (guide 004:19663-19665, CH-14), and says what came of it. An external key
+// stays where it is, and is named (CT-05).
 func (s *Server) deleted(k *Key) map[string]any {
-	if k.Origin != api.OriginTypeAwsCloudhsm {
+	switch {
+	case k.StoreID == "":
 		return nil
+	case k.Origin != api.OriginTypeAwsCloudhsm:
+		return inStore(k)
 	}
 	status := "SUCCESS"
 	if !s.discard(context.Background(), k) {

@@ -48,13 +48,14 @@ type FileTLS struct {
 type FileKeyStores struct {
 	// AllowEndpointPort lets XksProxyUriEndpoint have a port, which AWS refuses.
 	AllowEndpointPort bool `yaml:"allow_endpoint_port"`
-	// Resolve maps a host, or host:port, to the host:port that is dialled for it.
+	// Resolve maps a host, or host:port, to the host:port that is dialled for it,
+	// or to several with commas between.
 	Resolve map[string]string `yaml:"resolve"`
 	// TrustCA are PEM files of CAs that key store proxies may have certificates of.
 	TrustCA []string `yaml:"trust_ca"`
 	// ConnectDelay is how long connecting and disconnecting take; 0: no longer than they need.
 	ConnectDelay config.Duration `yaml:"connect_delay"`
-	// HealthInterval is the time between health checks of a connected store; 0: five minutes.
+	// HealthInterval is the time between health checks of a connected store; 0: three minutes.
 	HealthInterval config.Duration `yaml:"health_interval"`
 	// Clusters are the CloudHSM clusters that a key store may be put on.
 	Clusters []FileCluster `yaml:"clusters"`

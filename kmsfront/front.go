@@ -12,6 +12,7 @@ import (
 	"hyok/internal/metrics"
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/authz"
+	"hyok/kmsfront/cloudwatch"
 	"hyok/kmsfront/keystore"
 	"hyok/kmsfront/quota"
 	"hyok/kmsfront/store"
@@ -24,19 +25,27 @@ type Parts struct {
 	Faults  *fault.Set  // nil: none
 	Log     *slog.Logger
 	Metrics *metrics.Registry
+	// ServiceTarget is the host:port of the proxy behind VPC endpoint services
+	// that name none; empty: there is none.
+	ServiceTarget string
 }
 
 // A Front is a Server with everything that its configuration file names, ready
 // to be served.
 type Front struct {
 	handler http.Handler
+	data    *cloudwatch.Metrics
+	stores  *keystore.Manager
 	close   []func() error
 }
 
 // Open opens store, trail and identities and starts a Server on them. It needs
 // the file to be valid; the Front works until ctx ends and must be closed.
 func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
-	opened := &Front{}
+	if p.Clock == nil {
+		p.Clock = clock.System{}
+	}
+	opened := &Front{data: cloudwatch.New(p.Clock)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, opened.Close())
@@ -56,9 +65,9 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 	}
 	c := Config{Quotas: quotas, Authz: authz.New(), Clock: p.Clock, Log: p.Log, KeyStores: keystore.Config{
 		ConnectDelay: f.KeyStores.ConnectDelay.Std(), HealthInterval: f.KeyStores.HealthInterval.Std(),
-		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve,
+		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve, ServiceTarget: p.ServiceTarget,
 		Roots: roots, Clusters: f.KeyStores.clusters(), Faults: p.Faults,
-		Observer: keystore.NewObserver(p.Metrics),
+		Observer: keystore.Observers{keystore.NewObserver(p.Metrics, p.Clock), keystore.NewPoints(opened.data, p.Clock)},
 	}}
 	if err := opened.openFiles(f, &c); err != nil {
 		return nil, err
@@ -68,6 +77,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 		return nil, err
 	}
 	opened.onClose(server.Close)
+	opened.stores = server.stores
 	opened.handler = api.NewHandler(api.HandlerConfig{
 		Service: server, Authenticate: identities.Authenticate, Regions: f.Regions, Log: p.Log, Metrics: p.Metrics,
 	})
@@ -111,6 +121,12 @@ func (f *Front) onClose(do func() error) { f.close = append(f.close, do) }
 
 // Handler serves the KMS API.
 func (f *Front) Handler() http.Handler { return f.handler }
+
+// MetricData answers questions for the data points of CloudWatch's metrics.
+func (f *Front) MetricData() http.Handler { return f.data.Handler() }
+
+// KeyStores keeps the custom key stores, for the program's administration.
+func (f *Front) KeyStores() *keystore.Manager { return f.stores }
 
 // Close ends the front end and closes its files, the last opened first.
 func (f *Front) Close() error {

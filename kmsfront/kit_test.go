@@ -13,6 +13,7 @@ import (
 	"hyok/internal/clock"
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/authz"
+	"hyok/kmsfront/keystore"
 	"hyok/kmsfront/quota"
 	"hyok/kmsfront/store"
 	"hyok/kmsfront/trail"
@@ -26,18 +27,24 @@ const (
 // A kit is a Server on files of its own, called as the API's handler calls it.
 type kit struct {
 	*Server
-	t     testing.TB
-	clock *clock.Movable
-	dir   string
-	store store.Store
-	trail *trail.Trail
+	t      testing.TB
+	clock  *clock.Movable
+	dir    string
+	store  store.Store
+	trail  *trail.Trail
+	stores keystore.Config
 	// account and region of the caller
 	account, region string
 }
 
 func newKit(t testing.TB, quotas quota.Config) *kit {
 	t.Helper()
-	k := &kit{t: t, clock: &clock.Movable{}, dir: t.TempDir(), account: testAccount, region: testRegion}
+	return newKitWith(t, quotas, keystore.Config{})
+}
+
+func newKitWith(t testing.TB, quotas quota.Config, stores keystore.Config) *kit {
+	t.Helper()
+	k := &kit{t: t, clock: &clock.Movable{}, dir: t.TempDir(), account: testAccount, region: testRegion, stores: stores}
 	root, err := store.CreateRootKey(filepath.Join(k.dir, "root.key"))
 	k.must(err)
 	k.open(root, quotas)
@@ -56,7 +63,7 @@ func (k *kit) open(root *store.RootKey, quotas quota.Config) {
 	k.must(err)
 	k.Server, err = New(k.t.Context(), Config{
 		Store: k.store, Root: root, Trail: k.trail, Quotas: q, Authz: authz.New(), Clock: k.clock,
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), KeyStores: k.stores,
 	})
 	k.must(err)
 }

@@ -118,6 +118,9 @@ func (s *Server) spend(r *request) error {
 		spec = r.key.Spec
 	}
 	if err := s.quotas.Request(r.Caller.Account, r.Region, quota.Class(r.Op.Name, spec)); err != nil {
+		if r.Op.Name == "DescribeKey" && r.key != nil { // metric ExternalKeyStoreThrottle: guide 004:7616-7626
+			s.stores.Throttled(r.key.StoreID, r.Op.Name)
+		}
 		return err
 	}
 	if !quota.Cryptographic(r.Op.Name) {
@@ -132,7 +135,20 @@ func (s *Server) spend(r *request) error {
 			return err
 		}
 	}
-	return nil
+	return s.spendRandom(r)
+}
+
+// spendRandom is for random bytes from a cluster, which count as well (guide 004:23522).
+func (s *Server) spendRandom(r *request) error {
+	in, ok := r.In.(*api.GenerateRandomRequest)
+	if !ok || in.CustomKeyStoreId == "" {
+		return nil
+	}
+	st, ok := s.stores.Get(in.CustomKeyStoreId)
+	if !ok || st.Owner != r.owner() || st.External() {
+		return nil // refused by the operation
+	}
+	return s.quotas.Store(st.ID, st.Type)
 }
 
 // checkKeys looks the keys up in the key type and key state tables.
@@ -158,6 +174,9 @@ func (s *Server) checkKeys(r *request) error {
 // recorded is what the trail keeps of the keys on the way.
 func (s *Server) recorded(r *request) trail.Extra {
 	for _, k := range [...]*Key{r.source, r.key} {
+		if k != nil && k.StoreID != "" && quota.Cryptographic(r.Op.Name) { // failed requests too: guide 004:4729, 4836
+			r.extra.AdditionalEventData = inStore(k)
+		}
 		if k != nil && (k != r.source || r.Op.Name != "UpdateAlias") { // the old target is not shown (guide 004:2153-2204)
 			r.extra.Resources = append(r.extra.Resources, trail.Resource{ARN: k.ARN, AccountID: k.Account})
 		}
@@ -169,6 +188,15 @@ func (s *Server) recorded(r *request) trail.Extra {
 		r.extra.KeyARN = r.key.ARN
 	}
 	return r.extra
+}
+
+// inStore is what the trail says of the key store that a key is in (guide 004:4727-4831).
+func inStore(k *Key) map[string]any {
+	data := map[string]any{"customKeyStoreId": k.StoreID}
+	if k.XksKeyID != "" {
+		data["xksKeyId"] = k.XksKeyID
+	}
+	return data
 }
 
 // withRequest hands down what a key store proxy is told of the call

@@ -18,8 +18,9 @@ func (s *Server) describeCustomKeyStores(ctx context.Context, r *request, in *ap
 }
 
 func (s *Server) updateCustomKeyStore(ctx context.Context, r *request, in *api.UpdateCustomKeyStoreRequest) (*api.UpdateCustomKeyStoreResponse, error) {
-	s.namedStore(r, in.CustomKeyStoreId)
-	return s.stores.Update(ctx, r.owner(), in)
+	out, err := s.stores.Update(ctx, r.owner(), in)
+	s.namedStore(r, in.CustomKeyStoreId) // as it is now: guide 004:6953-6961
+	return out, err
 }
 
 func (s *Server) connectCustomKeyStore(ctx context.Context, r *request, in *api.ConnectCustomKeyStoreRequest) (*api.ConnectCustomKeyStoreResponse, error) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"hyok/kmsfront/keystore"
 )
 
 const cloudHSMPath = "/cloudhsmv2"
@@ -20,9 +22,9 @@ type clockReading struct {
 	Offset string    `json:"offset"` // ahead of the real one, as a Go duration
 }
 
-// admin is the loopback API of the workbench: clock, faults and credentials behind a bearer
-// token, metrics without.
-func (w *workbench) admin() http.Handler {
+// admin is the loopback API of the workbench: clock, faults, credentials, VPC endpoint services and the data points
+// of CloudWatch's metrics behind a bearer token, Prometheus metrics without.
+func (w *workbench) admin(stores *keystore.Manager) http.Handler {
 	r := chi.NewRouter()
 	r.Handle("/metrics/kmsfront", w.front.Handler())
 	r.Handle("/metrics/xksproxy", w.behind.Handler())
@@ -32,6 +34,8 @@ func (w *workbench) admin() http.Handler {
 		r.Use(w.bearer)
 		r.Handle("/faults", w.faults.Handler())
 		(&accepted{w: w}).routes(r)
+		r.Handle("/getmetricdata", w.data)
+		r.Handle(servicesPath, stores.ServicesHandler(func() error { return w.nameServices(stores) }))
 		r.Get("/clock", w.showClock)
 		r.Post("/clock/advance", w.advanceClock)
 		r.Post("/clock/reset", func(rw http.ResponseWriter, req *http.Request) {

@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"hyok/certs"
 	"hyok/internal/durable"
+	"hyok/kmsfront/keystore"
 )
 
 // Files of the local CA and of the simulated cluster's trust anchor.
@@ -40,18 +42,19 @@ func (w *workbench) makeCertificates() error {
 			return err
 		}
 	}
+	w.ca = ca
 	for name, listen := range map[string]string{"proxy": w.options.ProxyListen, "kms": w.options.KMSListen} {
-		if err := w.issue(ca, name, listen); err != nil {
+		if err := w.issue(name, listen); err != nil {
 			return fmt.Errorf("issuing the certificate of %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// issue makes a certificate for localhost and for the address listened on.
-func (w *workbench) issue(ca *certs.Authority, name, listen string) error {
+// issue makes a certificate for localhost, the address listened on and more names.
+func (w *workbench) issue(name, listen string, more ...string) error {
 	leaf := certs.Leaf{
-		CommonName: "localhost", DNSNames: []string{"localhost"},
+		CommonName: "localhost", DNSNames: append([]string{"localhost"}, more...),
 		IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	if host, _, err := net.SplitHostPort(listen); err != nil {
@@ -61,7 +64,7 @@ func (w *workbench) issue(ca *certs.Authority, name, listen string) error {
 	} else if host != "" && host != "localhost" {
 		leaf.DNSNames = append(leaf.DNSNames, host)
 	}
-	cert, key, err := ca.Issue(leaf)
+	cert, key, err := w.ca.Issue(leaf)
 	if err != nil {
 		return err
 	}
@@ -71,4 +74,34 @@ func (w *workbench) issue(ca *certs.Authority, name, listen string) error {
 // serverTLS are the files of a certificate, as a TLS profile takes them.
 func (w *workbench) serverTLS(name string) certs.ServerTLS {
 	return certs.ServerTLS{CertFile: w.path(name + ".pem"), KeyFile: w.path(name + "-key.pem")}
+}
+
+// openLeaf opens the proxy's certificate, which then follows its files.
+func (w *workbench) openLeaf() (err error) {
+	files := w.serverTLS("proxy")
+	w.leaf, err = certs.NewReloader(files.CertFile, files.KeyFile, certs.Watch{})
+	if err == nil {
+		w.onClose(func() error { w.leaf.Close(); return nil })
+	}
+	return err
+}
+
+// nameServices gives the proxy a certificate for the private DNS names of all
+// VPC endpoint services too, unless it has one.
+func (w *workbench) nameServices(stores *keystore.Manager) error {
+	var names []string
+	have := true
+	for _, s := range stores.Services() {
+		if s.PrivateDNS != "" && !slices.Contains(names, s.PrivateDNS) {
+			names = append(names, s.PrivateDNS)
+			have = have && w.leaf.Leaf().VerifyHostname(s.PrivateDNS) == nil
+		}
+	}
+	if have {
+		return nil
+	}
+	if err := w.issue("proxy", w.options.ProxyListen, names...); err != nil {
+		return fmt.Errorf("issuing the certificate of the proxy: %w", err)
+	}
+	return w.leaf.Reload()
 }

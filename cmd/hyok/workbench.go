@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -47,12 +48,15 @@ type workbench struct {
 	clock  *clock.Movable
 	faults *fault.Set
 	front  *metrics.Registry
+	data   http.Handler       // of CloudWatch's metrics
 	meter  *proxy.DeviceMeter // of devices, in behind
 	behind *metrics.Registry  // the proxy's
 
 	module  *hsm.Module
 	device  device
 	keys    *hsm.Token // with the external keys
+	ca      *certs.Authority
+	leaf    *certs.Reloader // the proxy's certificate
 	proxy   *proxy.Server
 	proxies *serve.Group // nil while the proxy is stopped
 	group   *serve.Group
@@ -142,6 +146,9 @@ func (w *workbench) start(ctx context.Context) error {
 	if err := w.openProxy(ctx); err != nil {
 		return err
 	}
+	if err := w.openLeaf(); err != nil {
+		return err
+	}
 	if err := w.startProxy(); err != nil {
 		return err
 	}
@@ -151,6 +158,10 @@ func (w *workbench) start(ctx context.Context) error {
 		return err
 	}
 	w.onClose(front.Close)
+	w.data = front.MetricData()
+	if err := w.nameServices(front.KeyStores()); err != nil {
+		return err
+	}
 	kmsTLS, err := certs.EndpointConfig(w.serverTLS("kms"))
 	if err != nil {
 		return err
@@ -158,7 +169,7 @@ func (w *workbench) start(ctx context.Context) error {
 	w.group, err = serve.Start(
 		serve.Endpoint{Name: "kms", Listen: w.address("kms", w.options.KMSListen), Handler: front.Handler(), Share: 20},
 		serve.Endpoint{Name: "kms-tls", Listen: w.address("kms-tls", sameHost(w.options.KMSListen)), TLS: kmsTLS, Handler: front.Handler(), Share: 20},
-		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(), Share: 5})
+		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(front.KeyStores()), Share: 5})
 	if err != nil {
 		return err
 	}
@@ -210,7 +221,7 @@ func (w *workbench) makeExternalKey(ctx context.Context) error {
 
 // startProxy serves the proxy where it was served before, or where it is wanted.
 func (w *workbench) startProxy() error {
-	tls, err := certs.ServerConfig(w.serverTLS("proxy"))
+	tls, err := certs.ServerConfig(certs.ServerTLS{GetCertificate: w.leaf.GetCertificate})
 	if err != nil {
 		return err
 	}
@@ -272,7 +283,9 @@ func (w *workbench) openFront(ctx context.Context) (*kmsfront.Front, error) {
 			return nil, err
 		}
 	}
-	return kmsfront.Open(ctx, f, kmsfront.Parts{Clock: w.clock, Faults: w.faults, Log: w.log, Metrics: w.front})
+	return kmsfront.Open(ctx, f, kmsfront.Parts{
+		Clock: w.clock, Faults: w.faults, Log: w.log, Metrics: w.front, ServiceTarget: w.state.Addresses["proxy"],
+	})
 }
 
 // region is the Region of DIR/env, the first of --regions.

@@ -128,10 +128,10 @@ func (c *child) client(endpoint string) *kms.Client {
 	})
 }
 
-// metrics are what the operations endpoint answers.
-func (c *child) metrics() string {
+// operations is what a path of the operations endpoint answers.
+func (c *child) operations(path string) string {
 	c.t.Helper()
-	resp, err := http.Get("http://" + c.address["operations"] + "/metrics")
+	resp, err := http.Get("http://" + c.address["operations"] + path)
 	must(c.t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
@@ -177,9 +177,12 @@ func TestDaemonServesHTTPAndTLSAndKeepsItsKeys(t *testing.T) {
 	c.opens(ctx, tls, blob)
 	c.opens(ctx, plain, tlsBlob)
 	for _, want := range []string{"hyok_build_info", `operation="Encrypt"`} {
-		if !strings.Contains(c.metrics(), want) {
+		if !strings.Contains(c.operations("/metrics"), want) {
 			t.Errorf("the metrics lack %s", want)
 		}
+	}
+	if answer := c.operations("/getmetricdata"); !strings.Contains(answer, "the request for data is a POST") {
+		t.Errorf("/getmetricdata answers %s", answer)
 	}
 	log := c.stop()
 

@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -43,6 +44,15 @@ func check(file string) error {
 	return err
 }
 
+// operations serves Prometheus metrics, and at /getmetricdata the data points of
+// CloudWatch's.
+func operations(r *metrics.Registry, front *kmsfront.Front) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", r.Handler())
+	mux.Handle("/getmetricdata", front.MetricData())
+	return mux
+}
+
 func run(ctx context.Context, file string, log *slog.Logger) (err error) {
 	f, err := kmsfront.LoadFile(file)
 	if err != nil {
@@ -64,7 +74,7 @@ func run(ctx context.Context, file string, log *slog.Logger) (err error) {
 		endpoints = append(endpoints, serve.Endpoint{Name: "kms-tls", Listen: f.TLS.Listen, TLS: config, Handler: front.Handler(), Share: 30})
 	}
 	if f.OperationsListen != "" {
-		endpoints = append(endpoints, serve.Endpoint{Name: "operations", Listen: f.OperationsListen, Handler: registry.Handler(), Share: 5})
+		endpoints = append(endpoints, serve.Endpoint{Name: "operations", Listen: f.OperationsListen, Handler: operations(registry, front), Share: 5})
 	}
 	group, err := serve.Start(endpoints...)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"hyok/internal/sigv4"
 	"hyok/kmsfront/material"
 	"hyok/kmsfront/store"
+	"hyok/proxy/xks"
 )
 
 // Defaults of a Config.
@@ -33,7 +34,8 @@ type ClusterConfig struct {
 
 // Config configures a Manager. Store and Software are needed.
 type Config struct {
-	// Store keeps the records, under the prefixes "keystores/" and "keystore-claims/".
+	// Store keeps the records, under the prefixes "keystores/", "keystore-claims/"
+	// and "vpc-services/".
 	Store store.Store
 	// Software makes the inner layer of external keys' ciphertexts.
 	Software *material.Software
@@ -45,10 +47,16 @@ type Config struct {
 	// HealthInterval is the time between health checks of a connected external
 	// key store; 0: DefaultHealthInterval; negative: none.
 	HealthInterval time.Duration
+	// ProxyTimeout limits each attempt at a proxy; 0: the 250 ms that KMS has.
+	ProxyTimeout time.Duration
 	// AllowEndpointPort accepts https://host:port where KMS wants no port (guide 004:20817).
 	AllowEndpointPort bool
-	// Resolve maps host names to the host:port to dial instead; nil: none.
+	// Resolve maps host names to the host:port to dial instead, or to several with
+	// commas between; nil: none.
 	Resolve map[string]string
+	// ServiceTarget is the host:port of the proxy behind VPC endpoint services that
+	// name none; empty: their private DNS names are looked up like others.
+	ServiceTarget string
 	// Roots are the CAs of proxies and clusters; nil: the system's.
 	Roots *x509.CertPool
 	// Clusters are the simulated CloudHSM clusters; nil: none.
@@ -73,7 +81,7 @@ func (c Config) withDefaults() Config {
 		c.Clock = clock.System{}
 	}
 	if c.Observer == nil {
-		c.Observer = nobody{}
+		c.Observer = Observers{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -84,6 +92,7 @@ func (c Config) withDefaults() Config {
 	if c.XksKeyInUse == nil {
 		c.XksKeyInUse = func(string, string) bool { return false }
 	}
+	c.ProxyTimeout = cmp.Or(c.ProxyTimeout, xks.DefaultTimeout)
 	c.HealthInterval = cmp.Or(c.HealthInterval, DefaultHealthInterval)
 	return c
 }

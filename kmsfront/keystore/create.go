@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"hyok/certs"
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/store"
 )
@@ -86,6 +87,7 @@ func (m *Manager) draftProxy(r *Record, in *api.CreateCustomKeyStoreRequest) err
 	}
 	r.Proxy = &Proxy{
 		Connectivity: in.XksProxyConnectivity, Endpoint: in.XksProxyUriEndpoint, Path: in.XksProxyUriPath,
+		Service: in.XksProxyVpcEndpointServiceName, ServiceOwner: in.XksProxyVpcEndpointServiceOwner,
 		AccessKeyID: cred.AccessKeyId, Secret: secret(cred.RawSecretAccessKey), CredentialCreated: r.Created,
 	}
 	return checkPath(in.XksProxyUriPath)
@@ -97,9 +99,7 @@ func checkService(connectivity, name, owner string) error {
 	switch {
 	case connectivity == api.XksProxyConnectivityTypeVpcEndpointService && name == "":
 		return invalid("XksProxyVpcEndpointServiceName is required for the connectivity VPC_ENDPOINT_SERVICE.")
-	case connectivity == api.XksProxyConnectivityTypeVpcEndpointService:
-		return noVPC()
-	case name != "" || owner != "":
+	case connectivity != api.XksProxyConnectivityTypeVpcEndpointService && (name != "" || owner != ""):
 		return invalid("XksProxyVpcEndpointServiceName and XksProxyVpcEndpointServiceOwner are valid only for the connectivity VPC_ENDPOINT_SERVICE.")
 	}
 	return nil
@@ -128,13 +128,9 @@ func (m *Manager) repeated(r *Record) string {
 // free checks unique names and quota before anything behind the key store is
 // asked; what counts is the same check in the transaction.
 func (m *Manager) free(r *Record) error {
-	for _, u := range r.uniques() {
-		if c, _, taken := m.claims.Get(u.key); taken && c.StoreID != r.ID {
-			return u.taken(c.StoreID)
-		}
-	}
-	if _, _, there := m.stores.Get(r.ID); there {
-		return nil
+	old, _, there := m.stores.Get(r.ID)
+	if err := clash(func(key string) (*claim, bool) { c, _, ok := m.claims.Get(key); return c, ok }, old, r); err != nil || there {
+		return err
 	}
 	if n, _, ok := m.claims.Get(countKey(r.Owner)); ok && m.c.MaxStores > 0 && n.Count >= m.c.MaxStores {
 		return api.Errorf(api.CodeLimitExceededException, msgLimit, m.c.MaxStores)
@@ -142,10 +138,18 @@ func (m *Manager) free(r *Record) error {
 	return nil
 }
 
-// examine looks at what is behind a key store that is to be created.
+// examine looks at what is behind a key store that is to be created: at a proxy
+// with a public endpoint, at the VPC endpoint service of another, whose proxy is
+// asked only when it is connected (contradiction 2).
 func (m *Manager) examine(ctx context.Context, r *Record) error {
+	if r.Proxy != nil && r.Proxy.Service != "" {
+		if fault := m.checkEndpointService(r); fault != nil {
+			return fault.exception()
+		}
+		return nil
+	}
 	if r.Proxy != nil {
-		client, err := m.newProxyClient(r, nil) // no store yet that metrics could be of
+		client, err := m.newProxyClient(r, certs.ClientConfig(m.c.Roots), nil) // no store yet that metrics could be of
 		if err != nil {
 			return err
 		}

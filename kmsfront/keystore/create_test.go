@@ -26,7 +26,6 @@ func TestMembersOfAnExternalKeyStore(t *testing.T) {
 		"no member of clusters":      {func(r *in) { r.KeyStorePassword = "password1" }, "ValidationException", "AWS_CLOUDHSM"},
 		"no service when public":     {func(r *in) { r.XksProxyVpcEndpointServiceName = "com.amazonaws.vpce.us-east-1.vpce-svc-1" }, "ValidationException", "VPC_ENDPOINT_SERVICE"},
 		"service needs its name":     {func(r *in) { r.XksProxyConnectivity = "VPC_ENDPOINT_SERVICE" }, "ValidationException", "XksProxyVpcEndpointServiceName"},
-		"services are not simulated": {vpc, "UnsupportedOperationException", "VPC endpoint services"},
 		"no port (contradiction 3)":  {func(r *in) { r.XksProxyUriEndpoint = "https://xks.example.com:6443" }, "ValidationException", "pattern"},
 		"no path in the endpoint":    {func(r *in) { r.XksProxyUriEndpoint = "https://xks.example.com/" }, "ValidationException", "pattern"},
 		"no http":                    {func(r *in) { r.XksProxyUriEndpoint = "http://xks.example.com" }, "ValidationException", "pattern"},
@@ -49,11 +48,6 @@ func TestMembersOfAnExternalKeyStore(t *testing.T) {
 	if n := len(f.asked(xks.OpGetHealthStatus)); n != 0 {
 		t.Errorf("the proxy was asked %d times", n)
 	}
-}
-
-func vpc(r *api.CreateCustomKeyStoreRequest) {
-	r.XksProxyConnectivity = "VPC_ENDPOINT_SERVICE"
-	r.XksProxyVpcEndpointServiceName = "com.amazonaws.vpce.us-east-1.vpce-svc-1"
 }
 
 func TestResolveLeadsRealNamesToALocalProxy(t *testing.T) {

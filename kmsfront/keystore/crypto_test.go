@@ -126,7 +126,7 @@ func TestAnotherKMSKeyOnTheSameExternalKeyOpensNothing(t *testing.T) { // guide 
 
 // Every change of the encryption context or of the blob must be refused, by the
 // proxy or before it.
-func TestAlteredContextsAndBlobsDoNotOpen(t *testing.T) {
+func TestAlteredContextsAndBlobsDoNotOpen(t *testing.T) { // contradiction 14
 	e, _, k := usable(t)
 	b, err := e.Backend(k.StoreID)
 	if err != nil {
@@ -170,7 +170,7 @@ func TestAWrongIntegrityValueIsAnAnswerThatCannotBeInterpreted(t *testing.T) {
 	refused(t, err, "KMSInvalidStateException", msgResponse)
 }
 
-func TestCreateKeyNamesTheFirstFaultOfAnExternalKey(t *testing.T) { // guide 004:22803-22820
+func TestCreateKeyNamesTheFirstFaultOfAnExternalKey(t *testing.T) { // guide 004:22803-22820, contradiction 21
 	e, f, k := usable(t)
 	for _, c := range []struct {
 		rule    string

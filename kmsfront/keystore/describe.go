@@ -70,6 +70,7 @@ func entry(r *Record) *api.CustomKeyStoresListEntry {
 	if p := r.Proxy; p != nil {
 		e.XksProxyConfiguration = &api.XksProxyConfigurationType{
 			Connectivity: p.Connectivity, AccessKeyId: p.AccessKeyID, UriEndpoint: p.Endpoint, UriPath: p.Path,
+			VpcEndpointServiceName: p.Service, VpcEndpointServiceOwner: p.ServiceOwner,
 		}
 	}
 	if c := r.Cluster; c != nil {

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 
-	"hyok/kmsfront/api"
 	"hyok/proxy/xks"
 )
 
@@ -72,6 +71,3 @@ func checkPassword(p string) error {
 	}
 	return nil
 }
-
-// noVPC is the answer to all that needs VPC endpoint services.
-func noVPC() error { return &api.Error{Code: api.CodeUnsupportedOperationException, Message: msgVPC} }

@@ -1,7 +1,6 @@
 package keystore
 
 import (
-	"crypto/tls"
 	"encoding/json"
 
 	"net/http"
@@ -70,28 +69,29 @@ func answersWrongPlaintext(w http.ResponseWriter, r *http.Request) {
 }
 
 // guide is §10 of custom-key-stores once more, in words, with messages by their
-// number. "-" stands for what cannot be: the event does not come there.
+// number, and what the metric XksProxyErrors has (contradictions 12, 13). "-"
+// stands for what cannot be: the event does not come there.
 const guide = `
-event             Create/Update                                       CreateKey                               crypto                    connect                              message
-AccessDenied      XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_ACCESS_DENIED              M-10
-Authentication    XksProxyIncorrectAuthenticationCredentialException  CustomKeyStoreInvalidStateException     KMSInvalidStateException  INVALID_CREDENTIALS                  M-09
-Dependency        XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-08
-Internal          XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-04
-Ciphertext        XksProxyInvalidResponseException:M-19               CustomKeyStoreInvalidStateException:M-19 KMSInvalidStateException XKS_PROXY_INVALID_RESPONSE           M-17
-KeyUsage          XksProxyInvalidResponseException:M-19               XksKeyInvalidConfigurationException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-15
-KeyState          XksProxyInvalidResponseException:M-19               XksKeyInvalidConfigurationException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-16
-URIPath           XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_CONFIGURATION      M-02
-KeyNotFound       XksProxyInvalidResponseException:M-19               XksKeyNotFoundException                 KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-11
-Throttling        XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-05
-Unsupported       XksProxyInvalidResponseException:M-19               UnsupportedOperationException           KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-20
-Validation        XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-19
-Unreachable       XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_NOT_REACHABLE              M-06
-Network           XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  NETWORK_ERRORS                       M-06
-TimedOut          XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-07
-TLS               XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_TLS_CONFIGURATION  M-03
-Unreadable        XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException     KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-19
-Unhealthy         XksProxyUriUnreachableException                     -                                       -                         XKS_PROXY_NOT_REACHABLE              M-18
-Inner             -                                                   -                                       KMSInvalidStateException  -                                    M-23
+event           Create/Update                                       CreateKey                                 crypto                    connect                              message  ErrorType      ExceptionName
+AccessDenied    XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_ACCESS_DENIED              M-10     Non-retryable  AccessDeniedException
+Authentication  XksProxyIncorrectAuthenticationCredentialException  CustomKeyStoreInvalidStateException       KMSInvalidStateException  INVALID_CREDENTIALS                  M-09     Non-retryable  AuthenticationFailedException
+Dependency      XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-08     Retryable      DependencyTimeoutException
+Internal        XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-04     Retryable      InternalException
+Ciphertext      XksProxyInvalidResponseException:M-19               CustomKeyStoreInvalidStateException:M-19  KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-17     Non-retryable  InvalidCiphertextException
+KeyUsage        XksProxyInvalidResponseException:M-19               XksKeyInvalidConfigurationException       KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-15     Non-retryable  InvalidKeyUsageException
+KeyState        XksProxyInvalidResponseException:M-19               XksKeyInvalidConfigurationException       KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-16     Non-retryable  InvalidStateException
+URIPath         XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_INVALID_CONFIGURATION      M-02     Non-retryable  InvalidUriPathException
+KeyNotFound     XksProxyInvalidResponseException:M-19               XksKeyNotFoundException                   KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-11     Non-retryable  KeyNotFoundException
+Throttling      XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-05     Retryable      ThrottlingException
+Unsupported     XksProxyInvalidResponseException:M-19               UnsupportedOperationException             KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-20     Non-retryable  UnsupportedOperationException
+Validation      XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-19     Non-retryable  ValidationException
+Unreachable     XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_NOT_REACHABLE              M-06     Retryable      XksProxyUnreachableException
+Network         XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException       KMSInvalidStateException  NETWORK_ERRORS                       M-06     Retryable      XksProxyUnreachableException
+TimedOut        XksProxyUriUnreachableException                     CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_TIMED_OUT                  M-07     Retryable      XksProxyUnreachableException
+TLS             XksProxyInvalidConfigurationException               CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_INVALID_TLS_CONFIGURATION  M-03     Retryable      XksProxyUnreachableException
+Unreadable      XksProxyInvalidResponseException                    CustomKeyStoreInvalidStateException       KMSInvalidStateException  XKS_PROXY_INVALID_RESPONSE           M-19     Non-retryable  XksProxyInvalidResponseException
+Unhealthy       XksProxyUriUnreachableException                     -                                         -                         XKS_PROXY_NOT_REACHABLE              M-18     N/A            None
+Inner           -                                                   -                                         KMSInvalidStateException  -                                    M-23     N/A            None
 `
 
 // messages are the guide's texts, each by a part that no other has.
@@ -108,7 +108,7 @@ var messages = map[string]string{
 	"M-23": "The ciphertext that the external key store proxy submitted for decryption",
 }
 
-func TestEachEventBecomesWhatTheGuideSays(t *testing.T) {
+func TestEachEventBecomesWhatTheGuideSays(t *testing.T) { // contradictions 9, 10, 28
 	rows := strings.Split(strings.TrimSpace(guide), "\n")[1:]
 	if len(rows) != len(eventTable) || len(provoked) != len(eventTable) {
 		t.Fatalf("the table has %d rows, the guide %d, and %d are provoked", len(eventTable), len(rows), len(provoked))
@@ -130,82 +130,125 @@ func TestEachEventBecomesWhatTheGuideSays(t *testing.T) {
 				if !own {
 					message = cells[5]
 				}
-				columns[column](t, provoked[row.event], code, messages[message])
+				e := eventCase{event: row.event, code: code, message: messages[message], metric: cells[6] + " " + cells[7]}
+				columns[column](t, e)
 			})
 		}
 	}
 }
 
+// An eventCase is a row of the guide in one column.
+type eventCase struct {
+	event         event
+	code, message string
+	metric        string // ErrorType and ExceptionName
+}
+
+// env is one in which the event does not take long.
+func (c eventCase) env(e *env) {
+	if c.event == evTimedOut {
+		brief(e)
+	}
+}
+
+// brief is for tests of what takes a proxy too long.
+func brief(e *env) { e.c.ProxyTimeout = time.Second }
+
+// observed checks the last data point.
+func (c eventCase) observed(e *env) {
+	e.t.Helper()
+	e.seen.mu.Lock()
+	defer e.seen.mu.Unlock()
+	last := e.seen.calls[len(e.seen.calls)-1]
+	if got := last.ErrorType + " " + last.ExceptionName; got != c.metric {
+		e.t.Errorf("the metric has %s, want %s", got, c.metric)
+	}
+}
+
 // columns do an operation with a proxy that misbehaves, and check what comes.
-var columns = map[string]func(t *testing.T, provoke func(*env, *fakeProxy), code, message string){
-	"Create": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
-		e := newEnv(t)
+var columns = map[string]func(t *testing.T, c eventCase){
+	"Create": func(t *testing.T, c eventCase) {
+		e := newEnv(t, c.env)
 		f := newFakeProxy(t, e)
 		in := f.request("one")
-		provoke(e, f)
+		provoked[c.event](e, f)
 		_, err := e.Create(ctxOf("CreateCustomKeyStore"), alice, in)
-		refusedWith(t, err, code, message)
+		refusedWith(t, err, c.code, c.message)
 		if n := e.stores.Len() + e.claims.Len(); n != 0 {
 			t.Errorf("%d records are left behind", n)
 		}
+		if len(e.seen.calls) != 0 {
+			t.Errorf("there are data points of no key store: %+v", e.seen.calls)
+		}
 	},
-	"Update": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
-		e := newEnv(t)
+	"Update": func(t *testing.T, c eventCase) {
+		e := newEnv(t, c.env)
 		f := newFakeProxy(t, e)
 		id := e.create(f.request("one"))
 		before, _ := e.Get(id)
-		provoke(e, f)
+		provoked[c.event](e, f)
 		_, err := e.Update(ctxOf("UpdateCustomKeyStore"), alice, &api.UpdateCustomKeyStoreRequest{
 			CustomKeyStoreId: id, NewCustomKeyStoreName: "two", XksProxyUriPath: xks.BasePath})
-		refusedWith(t, err, code, message)
+		refusedWith(t, err, c.code, c.message)
 		if after, _ := e.Get(id); after != before {
 			t.Error("a failed update has changed the record")
 		}
+		c.observed(e)
 	},
-	"CreateKey": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
-		e, f, k := usable(t)
-		provoke(e, f)
+	"CreateKey": func(t *testing.T, c eventCase) {
+		e, f, k := usable(t, c.env)
+		provoked[c.event](e, f)
 		_, err := e.prepare(k)
-		refusedWith(t, err, code, message)
+		refusedWith(t, err, c.code, c.message)
+		c.observed(e)
 	},
-	"crypto": func(t *testing.T, provoke func(*env, *fakeProxy), code, message string) {
-		e, f, k := usable(t)
+	"crypto": func(t *testing.T, c eventCase) {
+		e, f, k := usable(t, c.env)
 		blob, err := e.encrypt(k, "plaintext")
 		if err != nil {
 			t.Fatal(err)
 		}
-		provoke(e, f)
+		provoked[c.event](e, f)
 		_, err = e.decrypt(k, blob)
-		refusedWith(t, err, code, message)
-		if message != messages["M-23"] {
+		refusedWith(t, err, c.code, c.message)
+		c.observed(e)
+		if c.event != evInner {
 			_, err = e.encrypt(k, "plaintext")
-			refusedWith(t, err, code, message)
+			refusedWith(t, err, c.code, c.message)
+			c.observed(e)
 		}
 		if d := e.describe(k.StoreID); d.ConnectionState != "CONNECTED" {
 			t.Errorf("the failure has made the key store %s", d.ConnectionState)
 		}
 	},
-	"connect": func(t *testing.T, provoke func(*env, *fakeProxy), code, _ string) {
-		e := newEnv(t)
-		f := newFakeProxy(t, e)
-		id := e.create(f.request("one"))
-		provoke(e, f)
-		e.connect(id)
-		e.await(id, "FAILED")
-		if got := e.describe(id).ConnectionErrorCode; got != code {
-			t.Errorf("ConnectionErrorCode is %s, want %s", got, code)
-		}
-		e.disconnected(id)
-		if got := e.describe(id).ConnectionErrorCode; got != "" {
-			t.Errorf("DISCONNECTED shows the code %s", got) // contradiction 15
-		}
+	"connect": func(t *testing.T, c eventCase) {
+		e := newEnv(t, c.env)
+		connects(e, provoked[c.event], c.code)
+		c.observed(e)
 	},
 }
 
+// connects tries to connect to a proxy that misbehaves.
+func connects(e *env, provoke func(*env, *fakeProxy), code string) {
+	e.t.Helper()
+	f := newFakeProxy(e.t, e)
+	id := e.create(f.request("one"))
+	provoke(e, f)
+	e.connect(id)
+	e.await(id, "FAILED")
+	if got := e.describe(id).ConnectionErrorCode; got != code {
+		e.t.Errorf("ConnectionErrorCode is %s, want %s", got, code)
+	}
+	e.disconnected(id)
+	if got := e.describe(id).ConnectionErrorCode; got != "" {
+		e.t.Errorf("DISCONNECTED shows the code %s", got) // contradiction 15
+	}
+}
+
 // usable is a connected key store and a key in it.
-func usable(t *testing.T) (*env, *fakeProxy, *material.Key) {
+func usable(t *testing.T, adjust ...func(*env)) (*env, *fakeProxy, *material.Key) {
 	t.Helper()
-	e := newEnv(t)
+	e := newEnv(t, adjust...)
 	f := newFakeProxy(t, e)
 	id := e.connected(e.create(f.request("one")))
 	return e, f, e.key(id, "external-1")
@@ -219,31 +262,6 @@ func refusedWith(t *testing.T, err error, code, part string) {
 	}
 	if strings.Contains(err.Error(), "own words") {
 		t.Error("the proxy's words reach the caller")
-	}
-}
-
-func TestTLSFaultsAreToldApart(t *testing.T) {
-	stranger := certstest.New(t)
-	for name, provoke := range map[string]func(*env, *fakeProxy){
-		"another host name": func(e *env, f *fakeProxy) { withCertificate(e, f, certs.Leaf{DNSNames: []string{"other.example.com"}}) },
-		"name in the CN only (contradiction 33)": func(e *env, f *fakeProxy) {
-			withCertificate(e, f, certs.Leaf{CommonName: "localhost", DNSNames: []string{"other.example.com"}})
-		},
-		"not valid yet": func(e *env, f *fakeProxy) {
-			l := certstest.Server()
-			l.NotBefore = time.Now().Add(time.Hour)
-			withCertificate(e, f, l)
-		},
-		"an authority that is not trusted": func(e *env, f *fakeProxy) {
-			cert := stranger.Issue(t, certstest.Server())
-			f.change(func() { f.cert = &cert })
-			f.CloseClientConnections()
-		},
-		"TLS 1.1 only": func(_ *env, f *fakeProxy) {
-			f.change(func() { f.newest = tls.VersionTLS11 })
-		},
-	} {
-		t.Run(name, func(t *testing.T) { columns["connect"](t, provoke, "XKS_PROXY_INVALID_TLS_CONFIGURATION", "") })
 	}
 }
 

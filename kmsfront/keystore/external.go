@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,7 @@ func newRequestID() string { return uuid.NewString() }
 type external struct {
 	storeID  string
 	client   *xks.Client
+	shown    *certificates
 	software *material.Software
 	log      *slog.Logger
 }
@@ -32,22 +34,25 @@ func (m *Manager) newSession(r *Record) (*session, error) {
 	if r.Cluster != nil {
 		return m.newClusterSession(r, s)
 	}
-	client, err := m.newProxyClient(r, func(o xks.Observation) { m.c.Observer.ProxyCall(observation(r.ID, o)) })
+	config := certs.ClientConfig(m.c.Roots)
+	shown := watchCertificates(config, func() { m.reconnected(r.ID, s) })
+	client, err := m.newProxyClient(r, config, func(o xks.Observation) { m.c.Observer.ProxyCall(observation(r.ID, o, m.c.ProxyTimeout)) })
 	if err != nil {
 		return nil, err
 	}
-	s.external = &external{storeID: r.ID, client: client, software: m.c.Software, log: m.c.Log}
+	s.external = &external{storeID: r.ID, client: client, shown: shown, software: m.c.Software, log: m.c.Log}
 	s.Backend, s.end = s.external, client.Close
 	return s, nil
 }
 
-// newProxyClient makes a client with TLS sessions of its own: a key store that
-// is being created, changed or connected sees the proxy's certificate anew.
-func (m *Manager) newProxyClient(r *Record, observe func(xks.Observation)) (*xks.Client, error) {
+// newProxyClient makes a client. Each has a TLS configuration, and with it
+// sessions, of its own: a key store that is being created, changed or connected
+// sees the proxy's certificate anew.
+func (m *Manager) newProxyClient(r *Record, config *tls.Config, observe func(xks.Observation)) (*xks.Client, error) {
 	c, err := xks.NewClient(xks.ClientConfig{
 		Endpoint: r.Proxy.Endpoint, Path: r.Proxy.Path, Region: r.Owner.Region,
 		Credential: sigv4.Credential{AccessKeyID: r.Proxy.AccessKeyID, Secret: string(r.Proxy.Secret)},
-		TLS:        certs.ClientConfig(m.c.Roots), Resolve: m.c.Resolve, Faults: m.c.Faults, Observe: observe,
+		TLS:        config, Resolve: m.resolve(r), Timeout: m.c.ProxyTimeout, Faults: m.c.Faults, Observe: observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the client of the external key store proxy: %w", err)
@@ -190,6 +195,21 @@ func (m *Manager) health(ctx context.Context, x *external, operation string) (ev
 	return 0, nil
 }
 
+// reconnected tells the observer of the connection that s makes, if s is what the
+// key store is used through: what another session saw on trial is nobody's news.
+func (m *Manager) reconnected(storeID string, s *session) {
+	r, ok := m.Get(storeID)
+	l, linked := m.links.Load(storeID)
+	if !ok || !linked || r.Proxy == nil || l.(*link).session.Load() != s {
+		return
+	}
+	c := Connection{CredentialCreated: r.Proxy.CredentialCreated}
+	if leaf := s.external.shown.last.Load(); leaf != nil {
+		c.CertificateName, c.CertificateExpires = certificateName(leaf), leaf.NotAfter
+	}
+	m.c.Observer.Connection(storeID, c)
+}
+
 // watch checks a connected proxy every few minutes, for the metrics only: the
 // answer never changes the connection state (guide 004:21615, 21397). Between
 // the checks some connections are kept ready.
@@ -197,6 +217,7 @@ func (m *Manager) watch(storeID string, s *session) {
 	if m.c.HealthInterval > 0 {
 		s.every(m, m.c.HealthInterval, m.c.HealthInterval, m.c.Clock.AfterFunc, func(ctx context.Context) {
 			_, _ = m.health(ctx, s.external, "KmsHealthCheck") // seen by the observer and the log
+			m.reconnected(storeID, s)
 		})
 	}
 	s.every(m, 0, xks.WarmInterval, clock.System{}.AfterFunc, func(ctx context.Context) {

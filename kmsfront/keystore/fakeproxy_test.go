@@ -36,6 +36,7 @@ type fakeProxy struct {
 	calls  []fakeCall
 	cert   *tls.Certificate // nil: the kit's
 	newest uint16           // version of TLS; 0: the newest there is
+	suites []uint16         // of TLS 1.2; nil: the usual ones
 	reset  bool             // cut each connection when it comes
 	open   int              // connections; under the recorder's lock
 }
@@ -76,6 +77,9 @@ func newFakeProxy(t *testing.T, e *env) *fakeProxy {
 		c.GetConfigForClient = nil
 		c.SessionTicketsDisabled = true // each handshake shows the certificate
 		c.MaxVersion = f.newest
+		if f.suites != nil {
+			c.CipherSuites = f.suites
+		}
 		if f.newest != 0 {
 			c.MinVersion = tls.VersionTLS10
 		}
@@ -181,7 +185,7 @@ type fakeRequest struct {
 
 func (f *fakeProxy) serve(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	rest := strings.TrimPrefix(r.URL.Path, xks.BasePath+"/keys/")
+	_, rest, _ := strings.Cut(r.URL.Path, xks.BasePath+"/keys/")
 	keyID, end, _ := strings.Cut(rest, "/")
 	op := map[string]string{"metadata": xks.OpGetKeyMetadata, "encrypt": xks.OpEncrypt, "decrypt": xks.OpDecrypt}[end]
 	if strings.HasSuffix(r.URL.Path, "/health") {

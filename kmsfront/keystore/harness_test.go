@@ -35,6 +35,7 @@ type env struct {
 	path  string
 }
 
+// newEnv gives proxies time enough for a busy machine.
 func newEnv(t *testing.T, adjust ...func(*env)) *env {
 	t.Helper()
 	e := &env{t: t, kit: certstest.New(t), clock: &clock.Movable{}, seen: &recorder{changed: make(chan struct{})}}
@@ -46,7 +47,7 @@ func newEnv(t *testing.T, adjust ...func(*env)) *env {
 	}
 	e.c = Config{
 		Software: material.NewSoftware(e.root), Clock: e.clock, AllowEndpointPort: true,
-		Roots: e.kit.Authority.Pool(), HealthInterval: -1, MaxStores: 10, Observer: e.seen,
+		Roots: e.kit.Authority.Pool(), HealthInterval: -1, MaxStores: 10, Observer: e.seen, ProxyTimeout: patience / 2,
 	}
 	for _, a := range adjust {
 		a(e)
@@ -248,6 +249,7 @@ type recorder struct {
 	calls    []ProxyCall
 	managers map[string]Managers
 	states   map[string]string
+	ways     map[string]Connection
 	history  []string // of all states
 	limited  []string
 }
@@ -261,7 +263,7 @@ func (r *recorder) note(f func()) {
 }
 
 func (r *recorder) forget() {
-	r.note(func() { r.calls, r.managers, r.states, r.history, r.limited = nil, nil, nil, nil, nil })
+	r.note(func() { r.calls, r.managers, r.states, r.ways, r.history, r.limited = nil, nil, nil, nil, nil, nil })
 }
 
 func (r *recorder) ProxyCall(c ProxyCall) { r.note(func() { r.calls = append(r.calls, c) }) }
@@ -277,6 +279,15 @@ func (r *recorder) Managers(id string, n Managers) {
 
 func (r *recorder) Throttled(id, operation string) {
 	r.note(func() { r.limited = append(r.limited, id+" "+operation) })
+}
+
+func (r *recorder) Connection(id string, c Connection) {
+	r.note(func() {
+		if r.ways == nil {
+			r.ways = map[string]Connection{}
+		}
+		r.ways[id] = c
+	})
 }
 
 func (r *recorder) State(id, state, code string) {

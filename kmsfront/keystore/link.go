@@ -89,6 +89,9 @@ func (l *link) follow() error {
 		l.state = r.State
 		l.m.c.Observer.State(l.storeID, r.State, r.ErrorCode)
 	}
+	if s := l.session.Load(); s != nil && s.external != nil {
+		l.m.reconnected(l.storeID, s)
+	}
 	return err
 }
 

@@ -13,10 +13,11 @@
 //
 // What the guide decides by tables are tables here: states.go (connection
 // state × operation), events.go (what comes from a proxy → what the caller
-// sees), clusterevents.go (the same for a cluster), messages.go.
+// sees), clusterevents.go (the same for a cluster), service.go (property of a
+// VPC endpoint service → its error), messages.go.
 //
-// Not simulated: VPC endpoint services, and what can befall a cluster beyond
-// its HSMs, its password and the network.
+// Not simulated: the network of a VPC endpoint service, and what can befall a
+// cluster beyond its HSMs, its password and the network.
 package keystore
 
 import (
@@ -37,7 +38,8 @@ type Manager struct {
 	c        Config
 	stores   *store.Table[Record] // by ID
 	claims   *store.Table[claim]
-	links    sync.Map // ID → *link
+	services *store.Table[Service] // by name
+	links    sync.Map              // ID → *link
 	clusters map[string]*cluster
 
 	ctx    context.Context // of what runs in the background
@@ -61,6 +63,9 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	}
 	if m.claims, err = store.OpenTable[claim](ctx, c.Store, "keystore-claims/"); err != nil {
 		return nil, fmt.Errorf("reading the names of key stores: %w", err)
+	}
+	if m.services, err = store.OpenTable[Service](ctx, c.Store, "vpc-services/"); err != nil {
+		return nil, fmt.Errorf("reading the VPC endpoint services: %w", err)
 	}
 	if m.clusters, err = m.openClusters(); err != nil {
 		return nil, err

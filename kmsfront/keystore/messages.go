@@ -72,5 +72,7 @@ const (
 	msgMaterialOff   = "The AWS CloudHSM cluster refuses to use the key material of the KMS key."
 	msgKeyInUse      = "The external key %s is in use by another KMS key in the custom key store."
 	msgRandomXks     = "GenerateRandom does not work with an external key store."
-	msgVPC           = "VPC endpoint services (XksProxyConnectivity VPC_ENDPOINT_SERVICE) are not simulated yet."
+	msgService       = "AWS KMS cannot use the VPC endpoint service %s: %s."
+	msgServiceInUse  = "The VPC endpoint service %s belongs to another external key store of this Region."
+	msgEndpointInUse = "The proxy URI endpoint %s belongs to another external key store of this Region, and a VPC endpoint service's is not shared."
 )

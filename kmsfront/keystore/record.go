@@ -37,8 +37,10 @@ type Record struct {
 
 // Proxy says how an external key store proxy is reached.
 type Proxy struct {
-	Connectivity      string // api.XksProxyConnectivityTypePublicEndpoint
+	Connectivity      string // an api.XksProxyConnectivityType…
 	Endpoint, Path    string // https://host and the path that ends with /kms/xks/v1
+	Service           string // name of the VPC endpoint service; empty: a public endpoint
+	ServiceOwner      string // its account, when the caller named one
 	AccessKeyID       string
 	Secret            secret
 	CredentialCreated time.Time // when KMS was given the credential (metric XksProxyCredentialAge)

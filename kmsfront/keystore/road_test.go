@@ -64,6 +64,7 @@ func newRoad(t *testing.T) *road {
 		r.server.TLS = e.kit.ServerConfig(t)
 		r.server.StartTLS()
 		t.Cleanup(r.server.Close)
+		e.c.ProxyTimeout = time.Second
 		e.c.Faults = r.net
 		e.c.Clusters = []ClusterConfig{{ID: clusterID, Account: alice.Account, Region: alice.Region, Endpoint: r.server.URL,
 			Credential: sigv4.Credential{AccessKeyID: accessKey, Secret: secretKey}}}
@@ -148,7 +149,7 @@ func TestWhatHappensToAnExternalKeyOnTheRealRoad(t *testing.T) {
 		{"disabled", func() error { return r.keys.SetEnabled(t.Context(), "external-1", false) },
 			func() error { return r.keys.SetEnabled(t.Context(), "external-1", true) }, msgKeyDisabled},
 		{"the proxy throttles", r.fault(r.faults, fault.Rule{At: fault.Proxy, Op: "*", Error: "ThrottlingException"}), r.clear(r.faults), msgThrottled},
-		{"the proxy is slow", r.fault(r.faults, fault.Rule{At: fault.Proxy, Op: "*", Latency: time.Second}), r.clear(r.faults), msgTimedOut},
+		{"the proxy is slow", r.fault(r.faults, fault.Rule{At: fault.Proxy, Op: "*", Latency: 2 * time.Second}), r.clear(r.faults), msgTimedOut},
 		{"the proxy cuts the connection", r.fault(r.faults, fault.Rule{At: fault.Proxy, Op: "*", Reset: true}), r.clear(r.faults), msgUnreachable},
 		{"the device fails", r.fault(r.faults, fault.Rule{At: fault.Proxy, Op: "*", Error: "InternalException"}), r.clear(r.faults), msgInternal},
 		{"the network cuts", r.fault(r.net, fault.Rule{At: fault.Network, Op: "*", Reset: true}), r.clear(r.net), msgUnreachable},
@@ -174,7 +175,7 @@ func TestWhatHappensToAnExternalKeyOnTheRealRoad(t *testing.T) {
 	}
 	calls := r.seen.calls
 	for _, c := range calls {
-		if c.Latency > 2*xks.DefaultTimeout {
+		if c.Latency > 2*r.c.ProxyTimeout {
 			t.Errorf("%+v", c)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"hyok/kmsfront/api"
 	"hyok/kmsfront/material"
 )
 
@@ -72,14 +73,21 @@ func (l *link) commit(r *Record, fn func(n *Record) error) bool {
 	return err == nil
 }
 
-// connectProxy is the step from CONNECTING for an external key store: one
-// GetHealthStatus with the stored settings (guide 004:21635-21637).
+// connectProxy is the step from CONNECTING for an external key store: a look at
+// the VPC endpoint service if it has one, and one GetHealthStatus with the stored
+// settings (guide 004:21635-21646).
 func (l *link) connectProxy(ctx context.Context, r *Record) {
+	if fault := l.m.checkEndpointService(r); fault != nil {
+		l.m.c.Log.LogAttrs(ctx, slog.LevelInfo, "key store cannot be connected",
+			slog.String("keyStore", r.ID), slog.Any("error", fault))
+		l.finish(r, failed, fault.connect)
+		return
+	}
 	s, err := l.m.newSession(r)
 	if err != nil {
 		l.m.c.Log.LogAttrs(ctx, slog.LevelError, "key store cannot be used as it is stored",
 			slog.String("keyStore", r.ID), slog.Any("error", err))
-		l.finish(r, failed, cConfig)
+		l.finish(r, failed, api.ConnectionErrorCodeTypeInternalError)
 		return
 	}
 	if e, err := l.m.health(ctx, s.external, "ConnectCustomKeyStore"); err != nil {

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,11 +65,11 @@ func (m *Manager) editProxy(ctx context.Context, r *Record, in *api.UpdateCustom
 	if in.CloudHsmClusterId != "" || in.KeyStorePassword != "" {
 		return nil, invalid("CloudHsmClusterId and KeyStorePassword are valid only for key stores of the type AWS_CLOUDHSM.")
 	}
-	if err := m.checkProxyMembers(in); err != nil {
+	if err := m.checkProxyMembers(r.Proxy, in); err != nil {
 		return nil, err
 	}
 	wanted := useEditXKS
-	if in.XksProxyConnectivity != "" || in.XksProxyUriEndpoint != "" {
+	if in.XksProxyConnectivity != "" || in.XksProxyUriEndpoint != "" || in.XksProxyVpcEndpointServiceName != "" || in.XksProxyVpcEndpointServiceOwner != "" {
 		wanted = useReconfigure
 	}
 	if _, err := r.check(wanted); err != nil {
@@ -82,10 +83,14 @@ func (m *Manager) editProxy(ctx context.Context, r *Record, in *api.UpdateCustom
 	return m.tryProxy(ctx, r)
 }
 
-// checkProxyMembers checks the members that belong together (guide
-// 004:21036-21042, 21124, 21136).
-func (m *Manager) checkProxyMembers(in *api.UpdateCustomKeyStoreRequest) error {
-	if err := checkService(in.XksProxyConnectivity, in.XksProxyVpcEndpointServiceName, in.XksProxyVpcEndpointServiceOwner); err != nil {
+// checkProxyMembers checks the members that belong together, with those that p
+// has (guide 004:21036-21042, 21124, 21136).
+func (m *Manager) checkProxyMembers(p *Proxy, in *api.UpdateCustomKeyStoreRequest) error {
+	connectivity, service := cmp.Or(in.XksProxyConnectivity, p.Connectivity), in.XksProxyVpcEndpointServiceName
+	if connectivity == p.Connectivity {
+		service = cmp.Or(service, p.Service)
+	}
+	if err := checkService(connectivity, service, in.XksProxyVpcEndpointServiceOwner); err != nil {
 		return err
 	}
 	if in.XksProxyConnectivity != "" && in.XksProxyUriEndpoint == "" {
@@ -111,10 +116,15 @@ func (m *Manager) editProxyMembers(r *Record, in *api.UpdateCustomKeyStoreReques
 		{&r.Proxy.Connectivity, in.XksProxyConnectivity},
 		{&r.Proxy.Endpoint, in.XksProxyUriEndpoint},
 		{&r.Proxy.Path, in.XksProxyUriPath},
+		{&r.Proxy.Service, in.XksProxyVpcEndpointServiceName},
+		{&r.Proxy.ServiceOwner, in.XksProxyVpcEndpointServiceOwner},
 	} {
 		if f.new != "" {
 			*f.to, changed = f.new, true
 		}
+	}
+	if r.Proxy.Connectivity != api.XksProxyConnectivityTypeVpcEndpointService {
+		r.Proxy.Service, r.Proxy.ServiceOwner = "", ""
 	}
 	if c := in.XksProxyAuthenticationCredential; c != nil {
 		r.Proxy.AccessKeyID, r.Proxy.Secret = c.AccessKeyId, secret(c.RawSecretAccessKey)
@@ -123,10 +133,14 @@ func (m *Manager) editProxyMembers(r *Record, in *api.UpdateCustomKeyStoreReques
 	return changed
 }
 
-// tryProxy asks the proxy for its health with the new values (guide 004:21012,
-// 22461-22463). When the key store is connected, the client that has proved
+// tryProxy looks at the VPC endpoint service, if there is one, and asks the proxy
+// for its health with the new values (guide 004:21012, 22461-22463, 22495,
+// contradiction 2). When the key store is connected, the client that has proved
 // itself is the one that is used from the change on.
 func (m *Manager) tryProxy(ctx context.Context, r *Record) (undo func(), err error) {
+	if fault := m.checkEndpointService(r); fault != nil {
+		return nil, fault.exception()
+	}
 	s, err := m.newSession(r)
 	if err != nil {
 		return nil, err

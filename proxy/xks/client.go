@@ -24,9 +24,10 @@ type ClientConfig struct {
 	// TLS is cloned; nil: certs.ClientConfig with the system's roots. An empty
 	// ServerName becomes the endpoint's host.
 	TLS *tls.Config
-	// Resolve maps "host" or "host:port" to the "host:port" to dial instead;
-	// nil: none. Names that are not in it are resolved to IPv4 addresses only,
-	// as KMS does (XKS fact 11).
+	// Resolve maps "host" or "host:port" to the "host:port" to dial instead, or
+	// to several with commas between; nil: none. Names that are not in it are
+	// resolved to IPv4 addresses only, as KMS does (XKS fact 11). Connections go
+	// to several addresses in turn.
 	Resolve map[string]string
 	// Timeout limits each attempt from the first byte out, connection set-up
 	// included, to the last byte in; 0: DefaultTimeout.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"time"
 
@@ -29,6 +28,7 @@ func newTransport(c ClientConfig) (*transport, error) {
 	}
 	t := &transport{
 		host:       u.Host,
+		dialer:     newDialer(u, c.Resolve),
 		tls:        clientTLS(c.TLS, u.Hostname()),
 		timeout:    cmp.Or(c.Timeout, DefaultTimeout),
 		credential: c.Credential,
@@ -39,7 +39,6 @@ func newTransport(c ClientConfig) (*transport, error) {
 	if t.now == nil {
 		t.now = time.Now
 	}
-	t.dialNetwork, t.dialAddr = dialTarget(u, c.Resolve)
 	return t, nil
 }
 
@@ -50,18 +49,6 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 		return nil, fmt.Errorf("endpoint %q must be https:// and a host name, with nothing after it", endpoint)
 	}
 	return u, nil
-}
-
-// dialTarget says where to connect. A target from resolve may be of any
-// address family, for rehearsals; else only IPv4 is used (XKS fact 11).
-func dialTarget(u *url.URL, resolve map[string]string) (network, addr string) {
-	addr = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), httpsPort))
-	for _, name := range []string{addr, u.Host, u.Hostname()} {
-		if target, ok := resolve[name]; ok {
-			return "tcp", target
-		}
-	}
-	return "tcp4", addr
 }
 
 // clientTLS fills in what the configuration leaves open. Only HTTP/1.1 is

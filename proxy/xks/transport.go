@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -40,15 +39,14 @@ var (
 // one attempt at a time. It never repeats a request by itself, follows no
 // redirect and asks no environment for a proxy.
 type transport struct {
-	host        string // host or host:port, as in the URL and as it is signed
-	dialNetwork string
-	dialAddr    string
-	tls         *tls.Config
-	timeout     time.Duration
-	credential  sigv4.Credential
-	region      string
-	now         func() time.Time
-	faults      *fault.Set
+	host       string // host or host:port, as in the URL and as it is signed
+	dialer     *dialer
+	tls        *tls.Config
+	timeout    time.Duration
+	credential sigv4.Credential
+	region     string
+	now        func() time.Time
+	faults     *fault.Set
 
 	mu        sync.Mutex
 	idle      []*conn // the one used last at the end
@@ -197,16 +195,18 @@ func (t *transport) await(ctx context.Context, deadline time.Time, w waiter) (*c
 func (t *transport) dial(ctx context.Context, deadline time.Time) (*conn, *attemptError) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	var d net.Dialer
-	raw, err := d.DialContext(ctx, t.dialNetwork, t.dialAddr)
+	raw, addr, err := t.dialer.dial(ctx)
 	if err != nil {
 		return nil, connectError(ctx, err)
 	}
 	secure := tls.Client(raw, t.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, handshakeError(ctx, err)
+		aerr := handshakeError(ctx, err)
+		t.dialer.note(addr, aerr.kind == TLS)
+		return nil, aerr
 	}
+	t.dialer.note(addr, true)
 	c, err := newConn(secure)
 	if err == nil {
 		err = secure.SetDeadline(deadline)
