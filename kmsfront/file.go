@@ -55,7 +55,7 @@ type FileKeyStores struct {
 	TrustCA []string `yaml:"trust_ca"`
 	// ConnectDelay is how long connecting and disconnecting take; 0: no longer than they need.
 	ConnectDelay config.Duration `yaml:"connect_delay"`
-	// HealthInterval is the time between health checks of a connected store; 0: five minutes.
+	// HealthInterval is the time between health checks of a connected store; 0: three minutes.
 	HealthInterval config.Duration `yaml:"health_interval"`
 	// Clusters are the CloudHSM clusters that a key store may be put on.
 	Clusters []FileCluster `yaml:"clusters"`
