@@ -23,6 +23,9 @@ const (
 // closeLimit is how long Close waits for calls in the device.
 const closeLimit = 2 * time.Second
 
+// PIN is a PIN that shows itself in no log and no error.
+type PIN = config.Secret
+
 // TokenConfig says which token to open and how. The zero value opens the
 // module's only token without logging in.
 type TokenConfig struct {

@@ -49,6 +49,10 @@ type Config struct {
 	Now func() time.Time
 }
 
+// Credential is a proxy authentication credential: an access key ID and a secret
+// (XKS fact 37).
+type Credential = sigv4.Credential
+
 // Store is a key store: what one path prefix serves.
 type Store struct {
 	// PathPrefix is empty or "/prefix", before xks.BasePath (XKS fact 19).

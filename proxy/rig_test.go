@@ -116,7 +116,7 @@ func (r *rig) openToken(t testing.TB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { module.Close() })
-	if r.token, err = module.Open(soon(t), hsm.TokenConfig{Label: r.label, PIN: softhsmtest.PIN}); err != nil {
+	if r.token, err = module.Open(soon(t), hsm.TokenConfig{Label: r.label, Profile: "softhsm", PIN: softhsmtest.PIN}); err != nil {
 		t.Fatal(err)
 	}
 	for _, label := range []string{"good", "other", "off", ".", ".."} {
