@@ -115,13 +115,13 @@ func (c attempt) try(t *testing.T) {
 	e := newEnv(t, func(e *env) {
 		f = newFakeProxy(t, e)
 		g = newGate(e, f.Listener.Addr().String())
-		e.c.Resolve = map[string]string{f.host(): g.addr}
+		e.c.Resolve, e.c.Ready = map[string]string{f.host(): g.addr}, -1
 		if c.waits > 0 {
 			brief(e)
 		}
 	})
 	k := e.key(e.connected(e.create(f.request("one"))), "external-1")
-	e.until("the connections that are kept", func() bool { return g.open == 1+warmConnections && f.open == g.open })
+	e.until("the connection that is kept", func() bool { return g.open == 1 && f.open == 1 })
 	c.spoil(f, g)
 	if c.connections > 0 {
 		e.until("the end of the connections", func() bool { return g.open == 0 })

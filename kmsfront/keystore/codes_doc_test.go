@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"hyok/proxy/xks"
 )
 
 var writeCodes = flag.Bool("write-codes", false, "write the document of connection error codes and proxy events")
@@ -37,6 +40,17 @@ exception and the message that the caller gets.
 
 `
 
+const attemptsHead = `
+## Attempts
+
+An attempt has 250 ms, connection set-up included, and is made once more when the connection could not be set up in that time, in no
+other case. Each row is a case of TestAttempts, for a key store that has connections ready; the caller waits for the time-outs, and
+else for the answer alone.
+
+| What happens | New connections | Requests at the proxy | The caller waits |
+| --- | --- | --- | --- |
+`
+
 // document is what codesFile must be.
 func document() []byte {
 	var b bytes.Buffer
@@ -61,6 +75,10 @@ func document() []byte {
 		if i == 0 {
 			fmt.Fprintln(&b, "|"+strings.Repeat(" --- |", len(cells)))
 		}
+	}
+	b.WriteString(attemptsHead)
+	for _, a := range attempts {
+		fmt.Fprintf(&b, "| %s | %d | %d | %d ms |\n", a.what, a.connections, a.requests, (time.Duration(a.waits) * xks.DefaultTimeout).Milliseconds())
 	}
 	return b.Bytes()
 }

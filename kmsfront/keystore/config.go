@@ -19,8 +19,10 @@ import (
 const (
 	// DefaultHealthInterval is KMS's "every few minutes" (XKS spec, GetHealthStatus).
 	DefaultHealthInterval = 3 * time.Minute
-	// warmConnections to a proxy are kept ready through quiet times.
-	warmConnections = 2
+	// DefaultReady connections are enough for a call or two after a quiet time.
+	DefaultReady = 2
+	// warmPause is how many times no connection is opened after one could not be.
+	warmPause = 10
 )
 
 // ClusterConfig says how a simulated CloudHSM cluster is reached.
@@ -49,6 +51,9 @@ type Config struct {
 	HealthInterval time.Duration
 	// ProxyTimeout limits each attempt at a proxy; 0: the 250 ms that KMS has.
 	ProxyTimeout time.Duration
+	// Ready is how many connections to the proxy of a connected key store are kept
+	// ready through quiet times; 0: DefaultReady; negative: none.
+	Ready int
 	// AllowEndpointPort accepts https://host:port where KMS wants no port (guide 004:20817).
 	AllowEndpointPort bool
 	// Resolve maps host names to the host:port to dial instead, or to several with
@@ -92,6 +97,7 @@ func (c Config) withDefaults() Config {
 	if c.XksKeyInUse == nil {
 		c.XksKeyInUse = func(string, string) bool { return false }
 	}
+	c.Ready = cmp.Or(c.Ready, DefaultReady)
 	c.ProxyTimeout = cmp.Or(c.ProxyTimeout, xks.DefaultTimeout)
 	c.HealthInterval = cmp.Or(c.HealthInterval, DefaultHealthInterval)
 	return c

@@ -3,7 +3,6 @@ package keystore
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -250,35 +249,5 @@ func TestThrottlingIsCountedForExternalKeyStoresOnly(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{external + " Encrypt"}, e.seen.limited); d != "" {
 		t.Error(d)
-	}
-}
-
-// Once connections are kept ready, no request makes one: here none could.
-func TestNoHandshakeInTheSteadyState(t *testing.T) {
-	var f *fakeProxy
-	var g *gate
-	e := newEnv(t, func(e *env) {
-		f = newFakeProxy(t, e)
-		g = newGate(e, f.Listener.Addr().String())
-		e.c.Resolve = map[string]string{f.host(): g.addr}
-	})
-	k := e.key(e.connected(e.create(f.request("one"))), "external-1")
-	e.until("the connections that are kept", func() bool { return g.open == 1+warmConnections })
-	g.shut.Store(true)
-	made := g.connections()
-	var wg sync.WaitGroup
-	for range warmConnections {
-		wg.Go(func() {
-			for range 50 {
-				if _, err := e.encrypt(k, "p"); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := g.connections() - made; n != 0 {
-		t.Errorf("%d connections were made", n)
 	}
 }

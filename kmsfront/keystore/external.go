@@ -211,8 +211,8 @@ func (m *Manager) reconnected(storeID string, s *session) {
 }
 
 // watch checks a connected proxy every few minutes, for the metrics only: the
-// answer never changes the connection state (guide 004:21615, 21397). Between
-// the checks some connections are kept ready.
+// answer never changes the connection state (guide 004:21615, 21397). All the
+// time some connections are kept ready.
 func (m *Manager) watch(storeID string, s *session) {
 	if m.c.HealthInterval > 0 {
 		s.every(m, m.c.HealthInterval, m.c.HealthInterval, m.c.Clock.AfterFunc, func(ctx context.Context) {
@@ -220,8 +220,16 @@ func (m *Manager) watch(storeID string, s *session) {
 			m.reconnected(storeID, s)
 		})
 	}
+	if m.c.Ready < 0 {
+		return
+	}
+	pause := 0
 	s.every(m, 0, xks.WarmInterval, clock.System{}.AfterFunc, func(ctx context.Context) {
-		if err := s.external.client.Warm(ctx, warmConnections); err != nil {
+		if pause--; pause >= 0 {
+			return
+		}
+		if err := s.external.client.Warm(ctx, m.c.Ready); err != nil {
+			pause = warmPause
 			m.c.Log.LogAttrs(ctx, slog.LevelDebug, "no connection could be kept ready",
 				slog.String("keyStore", storeID), slog.Any("error", err))
 		}

@@ -16,6 +16,7 @@ import (
 	"hyok/kmsfront/material"
 	"hyok/proxy"
 	hsmcluster "hyok/proxy/cluster"
+	"hyok/proxy/policy"
 	"hyok/proxy/xks"
 )
 
@@ -31,7 +32,19 @@ type road struct {
 	server *httptest.Server
 }
 
-const tenant = "/tenant"
+const (
+	tenant  = "/tenant"
+	guarded = "/guarded" // by a policy of the key's owner
+)
+
+func decryptOnly(t *testing.T) *policy.Set {
+	t.Helper()
+	set, err := policy.Load("../../proxy/policy/examples/decrypt-only.cedar", guarded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
 
 func newRoad(t *testing.T) *road {
 	t.Helper()
@@ -51,6 +64,9 @@ func newRoad(t *testing.T) *road {
 		r.proxy, err = proxy.New(context.Background(), proxy.Config{
 			Stores: []proxy.Store{{
 				PathPrefix: tenant, Token: r.keys, RateLimit: -1,
+				Credentials: []sigv4.Credential{{AccessKeyID: accessKey, Secret: secretKey}},
+			}, {
+				PathPrefix: guarded, Token: r.keys, RateLimit: -1, Policy: decryptOnly(t),
 				Credentials: []sigv4.Credential{{AccessKeyID: accessKey, Secret: secretKey}},
 			}},
 			Clusters: []proxy.Cluster{{ID: clusterID, Handler: c.Handler()}}, Faults: r.faults,
@@ -178,6 +194,25 @@ func TestWhatHappensToAnExternalKeyOnTheRealRoad(t *testing.T) {
 		if c.Latency > 2*r.c.ProxyTimeout {
 			t.Errorf("%+v", c)
 		}
+	}
+}
+
+// What the owner's policy refuses is M-10; the health check is not asked about,
+// so that the key store connects (guide 004:20417-20442, 22909-22929).
+func TestAPolicyOfTheKeysOwnerOnTheRealRoad(t *testing.T) {
+	r := newRoad(t)
+	in := (&fakeProxy{Server: r.server}).request("external")
+	in.XksProxyUriPath = guarded + xks.BasePath
+	id := r.connected(r.create(in))
+	if _, err := r.keys.CreateKey(t.Context(), "external-1"); err != nil {
+		t.Fatal(err)
+	}
+	k := r.key(id, "external-1")
+	_, err := r.encrypt(k, "p")
+	refused(t, err, "KMSInvalidStateException", msgAccessDenied)
+	last := r.seen.calls[len(r.seen.calls)-1]
+	if last.ErrorType != "Non-retryable" || last.ExceptionName != "AccessDeniedException" {
+		t.Errorf("the metric has %+v", last)
 	}
 }
 

@@ -278,3 +278,19 @@ func TestServicesThatCannotBe(t *testing.T) {
 		t.Errorf("%d services are there", n)
 	}
 }
+
+// A wildcard stands for one label (guide 004:20503-20504, 20580).
+func TestWildcardsInTheCertificate(t *testing.T) {
+	for name, taken := range map[string]bool{"*.xks.example.com": true, "*.example.com": false, "*.myproxy-private.xks.example.com": false} {
+		t.Run(name, func(t *testing.T) {
+			v := newVPC(t)
+			withCertificate(v.env, v.f, certsLeaf(name))
+			id := v.create(v.request("one"))
+			v.connect(id)
+			v.await(id, map[bool]string{true: "CONNECTED", false: "FAILED"}[taken])
+			if got := v.describe(id).ConnectionErrorCode; !taken && got != badTLS {
+				t.Errorf("ConnectionErrorCode is %s", got)
+			}
+		})
+	}
+}

@@ -124,7 +124,7 @@ func (m *Manager) ServicesHandler(changed func() error) http.Handler {
 		mu.Lock()
 		defer mu.Unlock()
 		status, answer, err := m.serveServices(w, r)
-		if err == nil && r.Method != http.MethodGet && changed != nil {
+		if err == nil && status < http.StatusMultipleChoices && r.Method != http.MethodGet && changed != nil {
 			err = changed()
 		}
 		if err != nil {

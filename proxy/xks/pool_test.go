@@ -83,3 +83,24 @@ func TestWarmConnectionsAreUsed(t *testing.T) {
 		t.Errorf("two warm connections and five calls took %d connections", n)
 	}
 }
+
+// Called again, Warm replaces what the proxy has cut, and no more.
+func TestWarmReplacesConnectionsThatWereCut(t *testing.T) {
+	p := startProxy(t, echoEncrypt, nil)
+	c := p.client(t, nil)
+	for _, want := range []int32{2, 2, 4} {
+		if want == 4 {
+			p.CloseClientConnections()
+		}
+		if err := c.Warm(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		if n := p.connections.Load(); n != want || len(c.t.idle) != 2 {
+			t.Errorf("%d connections were made, want %d; %d are kept", n, want, len(c.t.idle))
+		}
+	}
+	c.t.idle[0].lastUsed = time.Now().Add(-idleTime + WarmInterval) // soon closed
+	if err := c.Warm(t.Context(), 2); err != nil || p.connections.Load() != 5 {
+		t.Errorf("%v, %d connections", err, p.connections.Load())
+	}
+}
