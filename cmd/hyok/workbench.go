@@ -151,6 +151,9 @@ func (w *workbench) start(ctx context.Context) error {
 		return err
 	}
 	w.onClose(front.Close)
+	if err := w.beRude(); err != nil {
+		return err
+	}
 	kmsTLS, err := certs.EndpointConfig(w.serverTLS("kms"))
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func (p *Report) overTime() *panel {
 			l.to.points = append(l.to.points, [2]float64{at, float64(l.v)})
 		}
 	}
-	c.lines = []line{p50, p99, most}
+	c.lines = []line{most, p99, p50} // the last is on top
 	end := time.Duration(p.Step).Seconds() * float64(max(len(p.Timeline), 1))
 	c.x = axis{to: end, low: plotLeft, high: plotRight, scale: func(v float64) float64 { return v }}
 	step := niceStep(end)
