@@ -98,6 +98,23 @@ func (c *benchRunCmd) constant(ctx context.Context, s streams, b *benchStack) (a
 	return all, nil
 }
 
+// closedLoop gives the requests a second of n callers; an error ends the measurement.
+func closedLoop(ctx context.Context, n int, d time.Duration, call func(ctx context.Context) error) (float64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r, err := loadgen.Run(ctx, loadgen.Config{Callers: n, Duration: d, Operations: []loadgen.Operation{{Do: func(ctx context.Context) error {
+		err := call(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		return err
+	}}}})
+	if err != nil {
+		return 0, err
+	}
+	return r.PerSecond, context.Cause(ctx)
+}
+
 // paced is the result of requests at a constant rate.
 type paced struct {
 	Name   string

@@ -19,7 +19,6 @@ import (
 	"hyok/hsm"
 	"hyok/hsm/hsmbench"
 	"hyok/internal/config"
-	"hyok/internal/loadgen"
 	"hyok/internal/sigv4"
 	"hyok/proxy/xks"
 	"hyok/softhsm"
@@ -265,23 +264,6 @@ func (b *benchStack) hsmCall(ctx context.Context) (float64, error) {
 		_, err := b.token.Encrypt(ctx, benchKey, plaintext, aad)
 		return err
 	})
-}
-
-// closedLoop gives the requests a second of n callers; an error ends the measurement.
-func closedLoop(ctx context.Context, n int, d time.Duration, call func(ctx context.Context) error) (float64, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	r, err := loadgen.Run(ctx, loadgen.Config{Callers: n, Duration: d, Operations: []loadgen.Operation{{Do: func(ctx context.Context) error {
-		err := call(ctx)
-		if err != nil {
-			cancel(err)
-		}
-		return err
-	}}}})
-	if err != nil {
-		return 0, err
-	}
-	return r.PerSecond, context.Cause(ctx)
 }
 
 // cLoop is the same work in C on one thread, without Go, and so the floor.

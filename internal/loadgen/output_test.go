@@ -134,6 +134,11 @@ func TestJSONIsInMilliseconds(t *testing.T) {
 	if ms := float64(p.Latency.P99) / 1e6; got.Sent != 1000 || got.Latency["p99_ms"] < ms*0.999 || got.Latency["p99_ms"] > ms*1.001 || ms == 0 {
 		t.Errorf("%+v, want p99 %f ms", got, ms)
 	}
+	var again Report
+	if err := json.Unmarshal(b, &again); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "p99 read again", again.Latency.P99, time.Duration(p.Latency.P99), time.Microsecond)
 	if len(got.Rows) < 50 || got.Limits == nil {
 		t.Errorf("%d rows, limits %v", len(got.Rows), got.Limits)
 	}

@@ -18,6 +18,13 @@ func (m Millis) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, ms, 'f', -1, 64), nil
 }
 
+// UnmarshalJSON reads what MarshalJSON writes.
+func (m *Millis) UnmarshalJSON(data []byte) error {
+	ms, err := strconv.ParseFloat(string(data), 64)
+	*m = Millis(math.Round(ms * float64(time.Millisecond)))
+	return err
+}
+
 // String is short enough for a table: three significant digits.
 func (m Millis) String() string {
 	d := time.Duration(m)
