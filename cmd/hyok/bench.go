@@ -88,7 +88,7 @@ func (c *benchRunCmd) constant(ctx context.Context, s streams, b *benchStack) (a
 		if err := b.sign(ctx); err != nil {
 			return nil, err
 		}
-		r, err := loadgen.Run(ctx, loadgen.Config{Rate: float64(c.Rate), Duration: c.Steady, Operations: []loadgen.Operation{
+		r, err := loadgen.Run(ctx, loadgen.Config{Rate: float64(c.Rate), Duration: c.Steady, Precise: true, Operations: []loadgen.Operation{
 			{Name: st.name, Do: func(ctx context.Context) error { return b.targets[st.name].shoot(ctx, b.client) }}}})
 		if err != nil {
 			return nil, err

@@ -80,7 +80,7 @@ func (c *loadCmd) Run(ctx context.Context, s streams) error {
 	}
 	g := loadgen.Config{
 		Operations: ops, Callers: c.Callers, MaxInFlight: c.InFlight, Duration: c.Duration,
-		Timeout: c.Timeout, Seed: c.Seed, Name: errorName,
+		Timeout: c.Timeout, Precise: true, Seed: c.Seed, Name: errorName,
 	}
 	if c.Rate != nil {
 		g.Rate = *c.Rate

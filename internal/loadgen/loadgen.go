@@ -44,7 +44,10 @@ type Config struct {
 	MaxInFlight int
 	Duration    time.Duration // of the sending; above 0
 	Timeout     time.Duration // of one request, from its sending; 0: ten seconds
-	Seed        uint64        // of the mix; the same seed sends the same sequence
+	// Precise sends an open loop's requests within about 0.1 ms of when they are due
+	// instead of 1 ms, where the system can. It waits by the real clock.
+	Precise bool
+	Seed    uint64 // of the mix; the same seed sends the same sequence
 	// Name gives the row of the error table that an error belongs to; nil: one row.
 	Name func(error) string
 	// Progress is told every Every (0: a second) how it goes; nil: nobody is.

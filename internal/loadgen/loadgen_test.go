@@ -174,6 +174,31 @@ func TestEndOfContextEndsTheRun(t *testing.T) {
 	}
 }
 
+// By the real clock too no request leaves before it is due, and none is lost.
+func TestPreciseSenderIsNeverEarly(t *testing.T) {
+	var mu sync.Mutex
+	var at []time.Time
+	start := time.Now()
+	p, err := Run(t.Context(), Config{Rate: 400, Duration: 250 * time.Millisecond, Precise: true, Operations: []Operation{{Do: func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		at = append(at, time.Now())
+		return nil
+	}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	for i, got := range at {
+		if due := time.Duration(i) * 2500 * time.Microsecond; got.Sub(start) < due {
+			t.Errorf("request %d left after %s, due after %s", i, got.Sub(start), due)
+		}
+	}
+	if p.OK != 100 || len(at) != 100 {
+		t.Errorf("%d of 100 answered", p.OK)
+	}
+}
+
 func TestMixFollowsTheWeightsAndTheSeed(t *testing.T) {
 	var seen []string
 	note := func(name string) func(context.Context) error {

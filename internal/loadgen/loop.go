@@ -21,7 +21,7 @@ func (g *generator) open(ctx context.Context) {
 	)
 	for i := range total {
 		due := g.start.Add(time.Duration(float64(i) / g.Rate * float64(time.Second)))
-		if !sleepUntil(ctx, due) {
+		if !g.sleepUntil(ctx, due) {
 			g.recorder.notSent(total - i)
 			break
 		}
@@ -95,17 +95,22 @@ func (g *generator) do(ctx context.Context, op int, since time.Time) {
 }
 
 // sleepUntil tells whether t came before ctx ended.
-func sleepUntil(ctx context.Context, t time.Time) bool {
-	d := time.Until(t)
-	if d <= 0 {
-		return ctx.Err() == nil
+func (g *generator) sleepUntil(ctx context.Context, t time.Time) bool {
+	early := time.Duration(0)
+	if g.Precise {
+		early = napBelow
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	if d := time.Until(t) - early; d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return false
+		}
 	}
+	for d := time.Until(t); d > 0; d = time.Until(t) {
+		nap(d)
+	}
+	return ctx.Err() == nil
 }
