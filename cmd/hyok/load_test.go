@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -170,5 +171,39 @@ kms =
 		if e.url != row.url || e.region != row.region || e.own {
 			t.Errorf("%s: %s in %s, own %v", row.profile, e.url, e.region, e.own)
 		}
+	}
+}
+
+// An interrupted load reports what it measured until then.
+func TestInterruptedLoadReports(t *testing.T) {
+	r := up(t, t.TempDir())
+	cmd := hyok("load", "--dir", r.dir, "--op", "ListKeys", "--rate", "50", "--duration", "1h", "--json")
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	talk, err := cmd.StderrPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended if all is well
+	lines := bufio.NewScanner(talk)
+	for lines.Scan() && !strings.Contains(lines.Text(), " in flight, ") { // the first line of progress
+	}
+	must(t, cmd.Process.Signal(os.Interrupt))
+	_, _ = io.Copy(io.Discard, talk)
+	must(t, cmd.Wait())
+	var report loadgen.Report
+	must(t, json.Unmarshal(out.Bytes(), &report))
+	if report.OK < 100 || report.Errors != 0 || report.Unsent > 50 {
+		t.Errorf("%d answered, %d errors, %d unsent", report.OK, report.Errors, report.Unsent)
+	}
+}
+
+func TestProgressIsALineUnlessOnATerminal(t *testing.T) {
+	var talk strings.Builder
+	var g loadgen.Config
+	end := showProgress(streams{Err: &talk}, &g)
+	g.Progress(loadgen.Progress{Elapsed: 5 * time.Second, Sent: 500, Errors: 3, InFlight: 2, PerSecond: 99.6, P50: time.Millisecond, P99: 12 * time.Millisecond})
+	end()
+	if want := "5s: 500 sent, 2 in flight, 3 errors, 100 answers a second, p50 1.00 ms, p99 12.0 ms\n"; talk.String() != want || g.Every != 5*time.Second {
+		t.Errorf("%q every %s, want %q", &talk, g.Every, want)
 	}
 }

@@ -22,14 +22,14 @@ func (g *generator) open(ctx context.Context) {
 	for i := range total {
 		due := g.start.Add(time.Duration(float64(i) / g.Rate * float64(time.Second)))
 		if !g.sleepUntil(ctx, due) {
-			g.recorder.notSent(total - i)
+			g.recorder.notSent(g.dueBy(time.Now(), total) - i)
 			break
 		}
 		// Lateness that comes of waiting for a slot is not the sender's.
 		lag := time.Since(later(due, freed))
 		waited, ok := take(ctx, slots)
 		if !ok {
-			g.recorder.notSent(total - i)
+			g.recorder.notSent(g.dueBy(time.Now(), total) - i)
 			break
 		}
 		if waited {
@@ -43,6 +43,11 @@ func (g *generator) open(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+}
+
+// dueBy counts the requests, of total, that are due at t or before.
+func (g *generator) dueBy(t time.Time, total int64) int64 {
+	return min(total, int64(g.Rate*t.Sub(g.start).Seconds())+1)
 }
 
 func later(a, b time.Time) time.Time {

@@ -95,7 +95,7 @@ func (r *recorder) sent(op int, lag time.Duration, waited bool) {
 func (r *recorder) notSent(n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unsent += n
+	r.unsent += max(n, 0)
 }
 
 // done notes an answer, or that there is none.
