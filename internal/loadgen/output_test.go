@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,11 +23,17 @@ import (
 func measured(t *testing.T, seed uint64, c Config) *Report {
 	t.Helper()
 	dice := rand.New(rand.NewPCG(seed, 1))
+	var mu sync.Mutex
+	throw := func(n int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return dice.IntN(n)
+	}
 	do := func(context.Context) error {
-		if dice.IntN(20) == 0 {
+		if throw(20) == 0 {
 			return errors.New("no <luck> & more")
 		}
-		time.Sleep(time.Duration(1) << dice.IntN(31))
+		time.Sleep(time.Duration(1) << throw(31))
 		return nil
 	}
 	c.Operations = []Operation{{Name: "Encrypt", Target: `alias/"a"<b>`, Do: do}, {Name: "Decrypt", Target: "alias/c", Do: do}}
