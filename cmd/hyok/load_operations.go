@@ -22,7 +22,7 @@ var loadContext = map[string]string{"purpose": "hyok load"}
 
 // A loadKey is what requests with one key are made of.
 type loadKey struct {
-	name      string // as it was given
+	name      string // as it was given, or its key store
 	arn       string
 	plaintext []byte
 	blob      []byte // a ciphertext under it, if one is needed
@@ -106,29 +106,30 @@ func (e *loadEndpoint) operations(ctx context.Context, c *loadCmd, mix []share) 
 
 // prepare finds the keys, and makes a ciphertext under each if one is needed.
 func (e *loadEndpoint) prepare(ctx context.Context, c *loadCmd, encrypted bool) ([]*loadKey, error) {
-	names := slices.Clone(c.Key)
+	shown, ids := slices.Clone(c.Key), slices.Clone(c.Key)
 	for _, store := range c.Store {
 		id, err := e.keyIn(ctx, store)
 		if err != nil {
 			return nil, fmt.Errorf("looking for a key in %s: %w", store, err)
 		}
-		names = append(names, id)
+		shown, ids = append(shown, store), append(ids, id)
 	}
-	if len(names) == 0 {
+	if len(ids) == 0 {
 		if !e.own {
 			return nil, usagef("name a key with --key or a custom key store with --store; only in a hyok on this machine is a key made unasked")
 		}
 		if err := e.makeKey(ctx); err != nil {
 			return nil, fmt.Errorf("making the key %s: %w", loadAlias, err)
 		}
-		names = []string{loadAlias}
+		shown, ids = []string{loadAlias}, []string{loadAlias}
 	}
 	var keys []*loadKey
-	for _, name := range names {
-		k, err := e.key(ctx, name, c.Size, encrypted)
+	for i, id := range ids {
+		k, err := e.key(ctx, id, c.Size, encrypted)
 		if err != nil {
-			return nil, fmt.Errorf("preparing key %s: %w", name, err)
+			return nil, fmt.Errorf("preparing key %s: %w", id, err)
 		}
+		k.name = shown[i]
 		keys = append(keys, k)
 	}
 	for i, k := range keys {
@@ -137,12 +138,12 @@ func (e *loadEndpoint) prepare(ctx context.Context, c *loadCmd, encrypted bool) 
 	return keys, nil
 }
 
-func (e *loadEndpoint) key(ctx context.Context, name string, size int, encrypted bool) (*loadKey, error) {
-	found, err := e.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(name)})
+func (e *loadEndpoint) key(ctx context.Context, id string, size int, encrypted bool) (*loadKey, error) {
+	found, err := e.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(id)})
 	if err != nil {
 		return nil, err
 	}
-	k := &loadKey{name: name, arn: aws.ToString(found.KeyMetadata.Arn), plaintext: make([]byte, size)}
+	k := &loadKey{arn: aws.ToString(found.KeyMetadata.Arn), plaintext: make([]byte, size)}
 	if found.KeyMetadata.KeySpec != types.KeySpecSymmetricDefault {
 		return nil, fmt.Errorf("its key spec is %s, and load wants a symmetric encryption key", found.KeyMetadata.KeySpec)
 	}

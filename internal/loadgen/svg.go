@@ -10,7 +10,7 @@ import (
 
 // Sizes of the picture, in pixels.
 const (
-	svgWidth, svgHeight = 960, 840
+	svgWidth, svgHeight = 1040, 840
 	plotLeft, plotRight = 80, 720 // the legend stands to the right
 	legendX, legendStep = 740, 20
 )
