@@ -63,7 +63,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := Config{Quotas: quotas, Authz: authz.New(), Clock: p.Clock, Log: p.Log, KeyStores: keystore.Config{
+	c := Config{Quotas: quotas, Authz: authz.New(), Faults: p.Faults, Clock: p.Clock, Log: p.Log, KeyStores: keystore.Config{
 		ConnectDelay: f.KeyStores.ConnectDelay.Std(), HealthInterval: f.KeyStores.HealthInterval.Std(),
 		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve, ServiceTarget: p.ServiceTarget,
 		Roots: roots, Clusters: f.KeyStores.clusters(), Faults: p.Faults,

@@ -53,6 +53,9 @@ func (s *Server) walk(ctx context.Context, r *request) (any, error) {
 	if err := s.spend(r); err != nil {
 		return nil, err
 	}
+	if err := s.suffer(ctx, r); err != nil {
+		return nil, err
+	}
 	if err := s.checkKeys(r); err != nil {
 		return nil, err
 	}

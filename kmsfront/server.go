@@ -22,6 +22,7 @@ import (
 	"sync"
 
 	"hyok/internal/clock"
+	"hyok/internal/fault"
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/authz"
 	"hyok/kmsfront/keystore"
@@ -42,6 +43,8 @@ type Config struct {
 	KeyStores keystore.Config
 	// Clock is what waiting periods follow; nil: the real one.
 	Clock clock.Clock
+	// Faults are the failures made on purpose at fault.Front; nil: none.
+	Faults *fault.Set
 	// Random is where data keys and IDs come from; nil: crypto/rand.
 	Random io.Reader
 	Log    *slog.Logger
@@ -55,6 +58,7 @@ type Server struct {
 	trail    *trail.Trail
 	quotas   *quota.Quotas
 	authz    *authz.Engine
+	faults   *fault.Set
 	clock    clock.Clock
 	random   io.Reader
 	log      *slog.Logger
@@ -84,7 +88,7 @@ var (
 func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		store: c.Store, software: material.NewSoftware(c.Root.For("key material")),
-		trail: c.Trail, quotas: c.Quotas, authz: c.Authz,
+		trail: c.Trail, quotas: c.Quotas, authz: c.Authz, faults: c.Faults,
 		clock: c.Clock, random: c.Random, log: c.Log,
 	}
 	if s.clock == nil {
@@ -93,6 +97,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.random == nil {
 		s.random = rand.Reader
 	}
+	s.faults.ServeFront(CheckFault)
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}

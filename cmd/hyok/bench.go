@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"hyok/internal/loadgen"
 	"hyok/internal/logging"
 )
 
@@ -87,11 +88,38 @@ func (c *benchRunCmd) constant(ctx context.Context, s streams, b *benchStack) (a
 		if err := b.sign(ctx); err != nil {
 			return nil, err
 		}
-		p := openLoop(ctx, c.Rate, c.Steady, func(ctx context.Context) error { return b.targets[st.name].shoot(ctx, b.client) })
-		p.Name, p.Wanted = st.name, st.p99
-		all = append(all, p)
+		r, err := loadgen.Run(ctx, loadgen.Config{Rate: float64(c.Rate), Duration: c.Steady, Precise: true, Operations: []loadgen.Operation{
+			{Name: st.name, Do: func(ctx context.Context) error { return b.targets[st.name].shoot(ctx, b.client) }}}})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, paced{st.name, st.p99, r})
 	}
 	return all, nil
+}
+
+// closedLoop gives the requests a second of n callers; an error ends the measurement.
+func closedLoop(ctx context.Context, n int, d time.Duration, call func(ctx context.Context) error) (float64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r, err := loadgen.Run(ctx, loadgen.Config{Callers: n, Duration: d, Operations: []loadgen.Operation{{Do: func(ctx context.Context) error {
+		err := call(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		return err
+	}}}})
+	if err != nil {
+		return 0, err
+	}
+	return r.PerSecond, context.Cause(ctx)
+}
+
+// paced is the result of requests at a constant rate.
+type paced struct {
+	Name   string
+	Wanted time.Duration // of p99
+	*loadgen.Report
 }
 
 // steadyTargets are what the constant load goes to, and the p99 that is wanted.
@@ -134,8 +162,10 @@ func (c *benchRunCmd) print(s streams, figures []*figure, steady []paced) error 
 		return err
 	}
 	for _, p := range steady {
-		fmt.Fprintf(s.Out, "\n%s at a constant %d a second for %s:\n%d sent, %d errors %s, p50 %s, p99 %s, p99.9 %s, max %s (wanted: p99 <= %s, no error)\n",
-			p.Name, c.Rate, c.Steady, p.Sent, p.Errors, p.FirstError, p.P50, p.P99, p.P999, p.Max, p.Wanted)
+		fmt.Fprintf(s.Out, "\n%s at a constant %d a second for %s (wanted: p99 <= %s, no error):\n", p.Name, c.Rate, c.Steady, p.Wanted)
+		if err := p.WriteText(s.Out); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -12,38 +12,43 @@ import (
 	"time"
 
 	"hyok/internal/fault"
+	"hyok/kmsfront"
 )
 
 type faultCmd struct {
 	Add   faultAddCmd   `cmd:"" help:"Make calls fail, and print the fault's ID."`
 	List  faultListCmd  `cmd:"" help:"List the faults that are in force."`
 	Clear faultClearCmd `cmd:"" help:"End the faults named, or all of them."`
+	Log   faultLogCmd   `cmd:"" help:"Show the last calls that a fault hit."`
 }
 
 // Help shows up behind `hyok fault --help`.
 func (*faultCmd) Help() string {
 	return `Faults live as long as the hyok they were given to. The first one that applies to
-a call decides alone.
+a call decides alone. With a probability each has dice of its own: the same seed hits
+the same calls again. See docs/faults.md.
 
 Examples:
   1. hyok fault add --at proxy --op Decrypt --latency 300ms
   2. hyok fault add --at proxy --error ThrottlingException --probability 0.1
   3. hyok fault add --at network --blackhole --count 10
   4. hyok fault add --at hsm --error CKR_DEVICE_ERROR
-  5. hyok fault clear`
+  5. hyok fault add --at front --op CreateKey --error LimitExceededException --count 1
+  6. hyok fault clear`
 }
 
 const faultsPath = "/faults"
 
 type faultAddCmd struct {
-	At          string        `required:"" enum:"network,proxy,hsm" placeholder:"network|proxy|hsm" help:"Where: on the way to the proxy, in the proxy, or at the device."`
-	Op          string        `enum:"Encrypt,Decrypt,GetKeyMetadata,GetHealthStatus,*" default:"*" placeholder:"OPERATION" help:"What suffers: Encrypt, Decrypt, GetKeyMetadata, GetHealthStatus, or * for everything."`
+	At          string        `required:"" enum:"front,network,proxy,hsm" placeholder:"front|network|proxy|hsm" help:"Where: in the KMS front end, on the way to the proxy, in the proxy, or at the device."`
+	Op          string        `default:"*" placeholder:"OPERATION" help:"What suffers: Encrypt, Decrypt, GetKeyMetadata, GetHealthStatus, or * for everything; at front an operation of the KMS API."`
 	Latency     time.Duration `placeholder:"DURATION" help:"Wait so long first, for example 300ms."`
-	Error       string        `placeholder:"NAME" help:"Answer with this error: an XKS error name at the proxy, a CKR_ name at the device."`
+	Error       string        `placeholder:"NAME" help:"Answer with this error: an exception of KMS at front, an XKS error name at the proxy, a CKR_ name at the device."`
 	Reset       bool          `help:"Abort the connection."`
 	Blackhole   bool          `help:"Cut open connections and let new ones never complete."`
 	Probability *float64      `placeholder:"P" help:"Hit one call with this probability, above 0 and up to 1; every call without it."`
 	Count       *int          `placeholder:"N" help:"Hit so many calls, then be gone; no limit without it."`
+	Seed        *uint64       `placeholder:"N" help:"Of the dice for --probability; without it one is chosen, and listed."`
 	remote
 }
 
@@ -64,7 +69,14 @@ func (c *faultAddCmd) rule() (fault.Rule, error) {
 			return r, usagef("--count: must be at least 1; leave it out for no limit")
 		}
 	}
-	_, err := fault.New(nil).Add(r)
+	if c.Seed != nil {
+		if r.Seed = *c.Seed; r.Seed == 0 {
+			return r, usagef("--seed: must be at least 1; leave it out for one that is chosen")
+		}
+	}
+	trial := fault.New(nil)
+	trial.ServeFront(kmsfront.CheckFault)
+	_, err := trial.Add(r)
 	wrong, ok := errors.AsType[*fault.RuleError](err)
 	switch {
 	case !ok:
@@ -104,22 +116,22 @@ func (c *faultListCmd) Run(ctx context.Context, s streams) error {
 		return json.NewEncoder(s.Out).Encode(all)
 	}
 	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tAT\tOPERATION\tFAULT\tPROBABILITY\tLEFT")
+	fmt.Fprintln(w, "ID\tAT\tOPERATION\tFAULT\tPROBABILITY\tSEED\tLEFT\tAPPLIED")
 	for _, r := range all {
-		probability, left := "always", "no limit"
+		probability, seed, left := "always", "", "no limit"
 		if r.Probability > 0 {
-			probability = fmt.Sprint(r.Probability)
+			probability, seed = fmt.Sprint(r.Probability), fmt.Sprint(r.Seed)
 		}
 		if r.Count > 0 {
 			left = fmt.Sprint(r.Count)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.At, r.Op, effect(r), probability, left)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", r.ID, r.At, r.Op, effect(r.Effect()), probability, seed, left, r.Applied)
 	}
 	return w.Flush()
 }
 
 // effect words what a call suffers, in the order in which it does.
-func effect(r fault.Rule) string {
+func effect(r fault.Effect) string {
 	var all []string
 	for _, e := range []struct {
 		set  bool

@@ -32,6 +32,7 @@ type commands struct {
 	Clock      clockCmd      `cmd:"" help:"Move the front end's clock forward."`
 	Fault      faultCmd      `cmd:"" help:"Failures made on purpose."`
 	VPCService vpcServiceCmd `cmd:"" name:"vpc-service" help:"Simulated VPC endpoint services, behind which external key stores can have their proxies."`
+	Load       loadCmd       `cmd:"" help:"Send requests at a constant rate or from many callers, and measure the answers."`
 	Doctor     doctorCmd     `cmd:"" help:"Check a PKCS#11 device and a proxy's configuration step by step."`
 	Credential credentialCmd `cmd:"" help:"Proxy authentication credentials, with which KMS signs what it sends to the proxy."`
 	Bench      benchCmd      `cmd:"" hidden:"" help:"Measure each hop against its floor; make bench runs it."`

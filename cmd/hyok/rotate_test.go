@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"hyok/certs"
+	"hyok/internal/loadgen"
 	"hyok/internal/sigv4"
 	"hyok/proxy/xks"
 )
@@ -111,11 +112,13 @@ func TestRotationUnderLoadLosesNoRequest(t *testing.T) {
 			}
 		}
 	}()
-	got := openLoop(ctx, loadRate, 4*time.Second, call)
+	got, err := loadgen.Run(ctx, loadgen.Config{Rate: loadRate, Duration: 4 * time.Second,
+		Operations: []loadgen.Operation{{Do: call}}})
+	must(t, err)
 	<-rotated
-	t.Logf("%+v", got)
+	t.Logf("%+v", got.Latency)
 	if got.Errors > 0 || got.Sent < 4*loadRate {
-		t.Errorf("%d of %d calls failed, first: %s", got.Errors, got.Sent, got.FirstError)
+		t.Errorf("%d of %d calls failed: %+v", got.Errors, got.Sent, got.Failures)
 	}
 	r.soon(time.Second, "the new version encrypts", "4", func() string { return fmt.Sprint(r.version(ctx, direct)) })
 }

@@ -30,6 +30,7 @@ type upOptions struct {
 	Quotas      string   `placeholder:"guide|off|FILE" default:"guide" help:"Quotas: the guide's, none (the proxy's limits are lifted too), or a file's."`
 	TrustCA     []string `name:"trust-ca" placeholder:"FILE" help:"CAs (PEM) that the front end accepts for external key store proxies, besides the local one."`
 	deviceOptions
+	rudeOptions
 	// ConnectDelay has no flag: connecting takes as long as it needs.
 	ConnectDelay time.Duration `kong:"-"`
 }
@@ -54,7 +55,8 @@ that begins with "ready". SIGINT or SIGTERM stops it.
 Examples:
   1. hyok up
   2. hyok up --dir /srv/hyok --kms-listen 127.0.0.1:0 --proxy-listen 127.0.0.1:0
-  3. hyok up --quotas off --regions us-east-1,eu-central-1`
+  3. hyok up --quotas off --regions us-east-1,eu-central-1
+  4. hyok up --rude --rude-seed 7`
 }
 
 func (c *upCmd) notBuilt() error {
@@ -73,7 +75,7 @@ func (c *upCmd) notBuilt() error {
 
 // Run brings everything up and serves until ctx ends.
 func (c *upCmd) Run(ctx context.Context, s streams) error {
-	if err := errors.Join(c.notBuilt(), c.check()); err != nil {
+	if err := errors.Join(c.notBuilt(), c.deviceOptions.check(), c.rudeOptions.check()); err != nil {
 		return err
 	}
 	level, err := logging.Level(c.LogLevel)
@@ -94,6 +96,7 @@ func (c *upCmd) serve(ctx context.Context, s streams, log *slog.Logger) error {
 		return err
 	}
 	if err = w.start(ctx); err == nil {
+		w.announce(s)
 		fmt.Fprintf(s.Out, "ready: KMS at %s, proxy at %s, variables in %s\n",
 			w.env["AWS_ENDPOINT_URL_KMS"], w.env["HYOK_XKS_URI_ENDPOINT"], filepath.Join(c.Dir, "env"))
 		err = w.group.Wait(ctx)

@@ -159,7 +159,7 @@ func (w *workbench) start(ctx context.Context) error {
 	}
 	w.onClose(front.Close)
 	w.data = front.MetricData()
-	if err := w.nameServices(front.KeyStores()); err != nil {
+	if err := errors.Join(w.nameServices(front.KeyStores()), w.beRude()); err != nil {
 		return err
 	}
 	kmsTLS, err := certs.EndpointConfig(w.serverTLS("kms"))

@@ -11,6 +11,7 @@ type At string
 
 // The hops.
 const (
+	Front   At = "front"   // in the KMS front end, which answers by itself
 	Network At = "network" // from the KMS front end to the proxy
 	Proxy   At = "proxy"   // in the proxy's handlers
 	HSM     At = "hsm"     // around the calls of the PKCS#11 module
@@ -20,7 +21,7 @@ const (
 const AnyOp = "*"
 
 var (
-	hops = []At{Network, Proxy, HSM}
+	hops = []At{Front, Network, Proxy, HSM}
 
 	// operations are those of the XKS protocol (XKS fact 18).
 	operations = []string{"Encrypt", "Decrypt", "GetKeyMetadata", "GetHealthStatus", AnyOp}
@@ -53,11 +54,13 @@ func (r *Rule) check() error {
 		member, msg string
 	}{
 		{!slices.Contains(hops, r.At), "at", "must be one of " + list(hops)},
-		{!slices.Contains(operations, r.Op), "op", "must be one of " + list(operations)},
+		{r.At != Front && !slices.Contains(operations, r.Op), "op", "must be one of " + list(operations)},
 		{r.ID != "", "id", "is given by the set, leave it out"},
+		{r.Applied != 0, "applied", "is counted by the set, leave it out"},
 		{r.Latency < 0, "latency", "must not be negative"},
 		{!(r.Probability >= 0 && r.Probability <= 1), "probability", "must be above 0 and at most 1; leave it out for always"},
 		{r.Count < 0, "count", "must be at least 1; leave it out for no limit"},
+		{r.Seed != 0 && r.Probability == 0, "seed", "is of the dice for a probability, which is missing"},
 		{r.At == Network && r.Error != "", "error", "the network has no errors by name, use reset or blackhole, or at proxy or hsm"},
 		{r.At == HSM && r.Reset, "reset", "a device has no connection to reset, use error, or at network or proxy"},
 		{r.At == HSM && r.Blackhole, "blackhole", "a device has no connection to lose, use latency or error, or at network or proxy"},

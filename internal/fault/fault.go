@@ -1,14 +1,16 @@
 // Package fault holds the rules for failures made on purpose: a slow network, a
-// proxy that answers with an error, a device that fails.
+// proxy that answers with an error, a device that fails, a KMS that throttles.
 //
 // A Set is asked at each hop, with Match, whether the call in hand is to suffer.
 // Where there is no rule that costs one atomic load, and a nil *Set has none, so
 // that production code asks without a switch around it. Rules are looked at in
 // the order they were added; the first that applies and whose dice fall decides
-// alone.
+// alone. Each rule has dice of its own, from its seed: the nth call that meets the
+// rule suffers or not by that alone, so that a run can be repeated. What was
+// suffered is kept in a log of bounded length.
 //
-// The package decides what happens; the hop makes it happen. Rules live in
-// memory only.
+// The package decides what happens; the hop makes it happen. Rules and log live
+// in memory only.
 package fault
 
 import (
@@ -27,13 +29,14 @@ import (
 type Rule struct {
 	ID string // given by Add
 	At At     // the hop
-	// Op is the operation of the XKS protocol that suffers. Empty or "*": every
-	// one, and whatever else passes the hop.
+	// Op is the operation that suffers, at Front of the KMS API, elsewhere of the
+	// XKS protocol. Empty or "*": every one, and whatever else passes the hop.
 	Op string
 	// Latency passes before anything else happens. 0: none.
 	Latency time.Duration
-	// Error is the error to answer with: at Proxy an XKS error name, at HSM the
-	// name of a PKCS#11 return value (CKR_DEVICE_ERROR). Empty: none.
+	// Error is the error to answer with: at Front an exception of the KMS API, at
+	// Proxy an XKS error name, at HSM the name of a PKCS#11 return value
+	// (CKR_DEVICE_ERROR). Empty: none.
 	Error string
 	// Reset aborts the connection.
 	Reset bool
@@ -44,6 +47,11 @@ type Rule struct {
 	// Count is how many calls are still to suffer; then the rule is gone. 0: no
 	// limit.
 	Count int
+	// Seed of the dice for Probability. 0: Add chooses one, unless the set has
+	// dice of its own.
+	Seed uint64
+	// Applied is how many calls have suffered so far, given by List.
+	Applied int64
 }
 
 // Effect is what a call is to suffer: first the latency, then the rest. One of
@@ -74,20 +82,34 @@ func (e Effect) Wait(ctx context.Context) error {
 type Set struct {
 	rules atomic.Pointer[[]*liveRule] // nil: none. What it points to is never changed
 
-	mu    sync.Mutex // held to change rules, and to throw dice
+	mu    sync.Mutex // held to change rules, to throw dice, and for the log
 	rand  func() float64
-	added int // numbers the rules
+	front func(Rule) error // nil: there is no front end
+	added int              // numbers the rules
+	log   journal
 }
 
-// A liveRule is a rule with what is left of its count.
+// A liveRule is a rule with what changes about it.
 type liveRule struct {
 	Rule
-	left atomic.Int64 // of a rule with a Count
+	dice    func() float64 // of a rule with a Probability
+	left    atomic.Int64   // of a rule with a Count
+	applied atomic.Int64
 }
 
-// New makes an empty Set. rand gives numbers in [0, 1) for Probability, and is
-// never called twice at once; nil: math/rand/v2.
+// New makes an empty Set. rand gives numbers in [0, 1) for the Probability of
+// rules without a Seed, and is never called twice at once; nil: each such rule
+// gets a random Seed.
 func New(rand func() float64) *Set { return &Set{rand: rand} }
+
+// ServeFront says that a KMS front end asks at Front. check finds what is wrong
+// with a rule for it: operation and error belong to its API. It must be called
+// before rules are added.
+func (s *Set) ServeFront(check func(Rule) error) {
+	if s != nil {
+		s.front = check
+	}
+}
 
 // ErrDisabled is returned for a rule added to a nil *Set.
 var ErrDisabled = errors.New("faults are not enabled here")
@@ -110,11 +132,26 @@ func (s *Set) add(r Rule) (Rule, error) {
 	if err := r.check(); err != nil {
 		return Rule{}, err
 	}
+	if r.At == Front {
+		if s.front == nil {
+			return Rule{}, &RuleError{Member: "at", Msg: "there is no KMS front end here"}
+		}
+		if err := s.front(r); err != nil {
+			return Rule{}, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.added++
 	r.ID = string(r.At) + "-" + strconv.Itoa(s.added)
-	added := &liveRule{Rule: r}
+	added := &liveRule{dice: s.rand}
+	if r.Probability > 0 && (r.Seed != 0 || s.rand == nil) {
+		for r.Seed == 0 {
+			r.Seed = rand.Uint64N(1 << 32) // easy to type
+		}
+		added.dice = rand.New(rand.NewPCG(r.Seed, 0)).Float64
+	}
+	added.Rule = r
 	added.left.Store(int64(r.Count))
 	s.store(append(slices.Clone(s.load()), added))
 	return r, nil
@@ -126,6 +163,7 @@ func (s *Set) List() []Rule {
 	var all []Rule
 	for _, r := range s.load() {
 		listed := r.Rule
+		listed.Applied = r.applied.Load()
 		if r.Count > 0 {
 			listed.Count = int(r.left.Load())
 			if listed.Count <= 0 { // its last call is removing it
@@ -148,8 +186,13 @@ func (s *Set) Clear(ids ...string) (removed int) {
 
 // Match tells what a call of op at this hop is to suffer, and counts it.
 func (s *Set) Match(at At, op string) (Effect, bool) {
+	return s.MatchIf(at, op, func(Effect) bool { return true })
+}
+
+// MatchIf is Match with rules passed over whose effect cannot be.
+func (s *Set) MatchIf(at At, op string, can func(Effect) bool) (Effect, bool) {
 	for _, r := range s.load() {
-		if r.At != at || r.Op != AnyOp && r.Op != op || !s.falls(r.Probability) {
+		if r.At != at || r.Op != AnyOp && r.Op != op || !can(r.Effect()) || !s.falls(r) {
 			continue
 		}
 		if r.Count > 0 {
@@ -161,22 +204,25 @@ func (s *Set) Match(at At, op string) (Effect, bool) {
 				s.remove(func(other *liveRule) bool { return other == r })
 			}
 		}
-		return Effect{Latency: r.Latency, Error: r.Error, Reset: r.Reset, Blackhole: r.Blackhole}, true
+		s.note(r, op)
+		return r.Effect(), true
 	}
 	return Effect{}, false
 }
 
+// Effect is what a call suffers by the rule.
+func (r *Rule) Effect() Effect {
+	return Effect{Latency: r.Latency, Error: r.Error, Reset: r.Reset, Blackhole: r.Blackhole}
+}
+
 // falls throws the dice for a rule's probability.
-func (s *Set) falls(probability float64) bool {
-	if probability == 0 {
+func (s *Set) falls(r *liveRule) bool {
+	if r.Probability == 0 {
 		return true
-	}
-	if s.rand == nil {
-		return rand.Float64() < probability
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rand() < probability
+	return r.dice() < r.Probability
 }
 
 // remove takes out the rules that f picks.

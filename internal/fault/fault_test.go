@@ -94,7 +94,7 @@ func TestFirstRuleThatAppliesDecides(t *testing.T) {
 	if e, _ := s.Match(fault.Proxy, "Decrypt"); !e.Reset {
 		t.Errorf("then %+v", e)
 	}
-	want := []fault.Rule{{ID: second, At: fault.Proxy, Op: "*", Reset: true}}
+	want := []fault.Rule{{ID: second, At: fault.Proxy, Op: "*", Reset: true, Applied: 1}}
 	if diff := cmp.Diff(want, s.List()); diff != "" {
 		t.Errorf("the rule that is used up is still listed (-want +got):\n%s", diff)
 	}
@@ -222,6 +222,7 @@ func (m *model) match(at fault.At, op string) time.Duration {
 		if r.At != at || r.Op != "*" && r.Op != op {
 			continue
 		}
+		(*m)[i].Applied++
 		switch r.Count {
 		case 0:
 		case 1:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 )
@@ -23,7 +24,8 @@ type (
 
 // Handler serves the rules at whatever path it is mounted:
 //
-//	GET            200, an array of rules
+//	GET            200, an array of rules, with how often each was applied
+//	GET ?log=n     200, an array of the last n calls that suffered, the last one last
 //	POST  rule     201, the rule as it was added, with its id
 //	DELETE         200, {"removed": n}: every rule
 //	DELETE ?id=a   the same for the rules named (id may be repeated); 404 when there is none of them
@@ -33,7 +35,7 @@ func (s *Set) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodGet:
-			answer(w, http.StatusOK, append([]Rule{}, s.List()...))
+			s.serveGet(w, r)
 		case http.MethodPost:
 			s.servePost(w, r)
 		case http.MethodDelete:
@@ -43,6 +45,20 @@ func (s *Set) Handler() http.Handler {
 			answer(w, http.StatusMethodNotAllowed, errorAnswer{"use GET, POST or DELETE"})
 		}
 	})
+}
+
+func (s *Set) serveGet(w http.ResponseWriter, r *http.Request) {
+	asked := r.URL.Query().Get("log")
+	if asked == "" {
+		answer(w, http.StatusOK, append([]Rule{}, s.List()...))
+		return
+	}
+	n, err := strconv.Atoi(asked)
+	if err != nil || n < 1 {
+		answer(w, http.StatusBadRequest, errorAnswer{"log: must be a whole number of at least 1"})
+		return
+	}
+	answer(w, http.StatusOK, append([]Applied{}, s.Log(n)...))
 }
 
 func (s *Set) servePost(w http.ResponseWriter, r *http.Request) {

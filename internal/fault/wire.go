@@ -21,6 +21,8 @@ type wireRule struct {
 	Blackhole   bool     `json:"blackhole,omitzero"`
 	Probability *float64 `json:"probability,omitzero"`
 	Count       *int     `json:"count,omitzero"`
+	Seed        *uint64  `json:"seed,omitzero"`
+	Applied     int64    `json:"applied,omitzero"`
 }
 
 // members says what each member of wireRule wants.
@@ -34,12 +36,14 @@ var members = []struct{ name, wants string }{
 	{"blackhole", "true or false"},
 	{"probability", "a number above 0 and at most 1; leave it out for always"},
 	{"count", "a whole number of at least 1; leave it out for no limit"},
+	{"seed", "a whole number of at least 1; leave it out for one that is chosen"},
+	{"applied", "a whole number"},
 }
 
 // MarshalJSON writes the rule as the admin API does: durations are strings, and
 // members that say nothing are left out.
 func (r Rule) MarshalJSON() ([]byte, error) {
-	w := wireRule{ID: r.ID, At: r.At, Op: r.Op, Error: r.Error, Reset: r.Reset, Blackhole: r.Blackhole}
+	w := wireRule{ID: r.ID, At: r.At, Op: r.Op, Error: r.Error, Reset: r.Reset, Blackhole: r.Blackhole, Applied: r.Applied}
 	if r.Latency != 0 {
 		w.Latency = r.Latency.String()
 	}
@@ -48,6 +52,9 @@ func (r Rule) MarshalJSON() ([]byte, error) {
 	}
 	if r.Count != 0 {
 		w.Count = &r.Count
+	}
+	if r.Seed != 0 {
+		w.Seed = &r.Seed
 	}
 	return json.Marshal(w)
 }
@@ -60,7 +67,7 @@ func (r *Rule) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &w, json.RejectUnknownMembers(true)); err != nil {
 		return explain(err)
 	}
-	read := Rule{ID: w.ID, At: w.At, Op: w.Op, Error: w.Error, Reset: w.Reset, Blackhole: w.Blackhole}
+	read := Rule{ID: w.ID, At: w.At, Op: w.Op, Error: w.Error, Reset: w.Reset, Blackhole: w.Blackhole, Applied: w.Applied}
 	if w.Latency != "" {
 		latency, err := time.ParseDuration(w.Latency)
 		if err != nil {
@@ -76,6 +83,11 @@ func (r *Rule) UnmarshalJSON(data []byte) error {
 	if w.Count != nil {
 		if read.Count = *w.Count; read.Count == 0 {
 			return wrongMember("count")
+		}
+	}
+	if w.Seed != nil {
+		if read.Seed = *w.Seed; read.Seed == 0 {
+			return wrongMember("seed")
 		}
 	}
 	*r = read

@@ -46,6 +46,9 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// IsTerminal tells whether somebody reads w on a terminal.
+func IsTerminal(w io.Writer) bool { return isTerminal(w) }
+
 // utcTimes writes every time, the record's and those of attributes, in one form.
 func utcTimes(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindTime {

@@ -51,11 +51,14 @@ type Quotas struct {
 // (guide 004:23401).
 type owner struct{ account, region string }
 
-// throttled is the answer of every empty bucket (guide 004:23684-23690, M-24).
-// It is shared: nobody changes an error.
+// ThrottledMessage is how KMS words a ThrottlingException (guide 004:23684-23690, M-24).
+const ThrottledMessage = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+
+// throttled is the answer of every empty bucket. It is shared: nobody changes an
+// error.
 var throttled = &api.Error{
 	Code:    api.CodeThrottlingException,
-	Message: "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+	Message: ThrottledMessage,
 }
 
 // New makes full buckets. It fails when c.Values fail File.Validate.
