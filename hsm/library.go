@@ -94,7 +94,7 @@ func (l *library) release() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.empty(); err != nil {
+	if err := l.shut(); err != nil { // no other user waits meanwhile
 		return fmt.Errorf("finalising the PKCS#11 module: %w", err)
 	}
 	defer l.gate.open()
@@ -103,11 +103,16 @@ func (l *library) release() error {
 	return coded("C_Finalize", l.ctx.Finalize())
 }
 
-// empty shuts the gate with nobody inside, or says that it cannot be done.
+// empty is shut for a reload, which does not wait for calls that hang.
 func (l *library) empty() error {
 	if n := l.hung.Load(); n > 0 {
 		return fmt.Errorf("%w: %d calls hang in the module", ErrUnavailable, n)
 	}
+	return l.shut()
+}
+
+// shut shuts the gate with nobody inside, unless calls stay longer than drainLimit.
+func (l *library) shut() error {
 	if !l.gate.close(drainLimit) {
 		return fmt.Errorf("%w: calls did not come out of the module in %s", ErrUnavailable, drainLimit)
 	}
