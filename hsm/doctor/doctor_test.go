@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/pkcs11"
 
+	"hyok/hsm"
 	"hyok/hsm/doctor"
 	"hyok/softhsm"
 	"hyok/softhsm/softhsmtest"
@@ -140,7 +141,9 @@ func TestKeysThatAreNotWell(t *testing.T) {
 	onToken(t, label, key("twice"), key("twice"), key("extractable", uint(pkcs11.CKA_EXTRACTABLE), true),
 		key("readable", uint(pkcs11.CKA_SENSITIVE), false), key("wraps", uint(pkcs11.CKA_WRAP), true),
 		key("short", uint(pkcs11.CKA_VALUE_LEN), 16), key("half", uint(pkcs11.CKA_DECRYPT), false),
-		key("disabled", uint(pkcs11.CKA_ENCRYPT), false, uint(pkcs11.CKA_DECRYPT), false))
+		key("disabled", uint(pkcs11.CKA_ENCRYPT), false, uint(pkcs11.CKA_DECRYPT), false),
+		key("rotated"), key("rotated", uint(pkcs11.CKA_ID), hsm.NewVersionID(2)),
+		key("halved"), key("halved", uint(pkcs11.CKA_ID), hsm.NewVersionID(2), uint(pkcs11.CKA_DECRYPT), false))
 	for _, c := range []struct {
 		label  string
 		status doctor.Status
@@ -154,6 +157,8 @@ func TestKeysThatAreNotWell(t *testing.T) {
 		{"short", doctor.Failed, "128 bits"},
 		{"half", doctor.Failed, "one of the usages"},
 		{"disabled", doctor.Warning, "disabled"},
+		{"rotated", doctor.OK, "; 2 versions"},
+		{"halved", doctor.Failed, "version 2: it has one of the usages"},
 	} {
 		t.Run(c.label, func(t *testing.T) {
 			r := doctor.Check(t.Context(), softModule(t, doctor.Token{Name: "main", Label: label, PIN: softhsmtest.PIN, Keys: []string{c.label}}))

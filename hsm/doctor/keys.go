@@ -3,10 +3,13 @@ package doctor
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/miekg/pkcs11"
+
+	"hyok/hsm"
 )
 
 // maxListed bounds how many keys of a token are examined one by one.
@@ -114,10 +117,40 @@ func (p *patient) examineKey(label string) Step {
 		return Step{Status: Failed, Detail: err, Do: "check the device"}
 	case len(handles) == 0:
 		return Step{Status: Failed, Detail: "no secret key of this label is on the token", Do: "make the key, or correct its label; is it on another token, or private to another user?"}
-	case len(handles) > 1:
-		return Step{Status: Failed, Detail: "several secret keys have this label", Do: "give each a label of its own: which one is meant cannot be told"}
 	}
-	h := handles[0]
+	versions := make(map[uint32][]pkcs11.ObjectHandle)
+	for _, h := range handles {
+		v := hsm.VersionOf(p.attribute(h, pkcs11.CKA_ID))
+		versions[v] = append(versions[v], h)
+	}
+	if len(versions[1]) > 1 {
+		return Step{Status: Failed, Detail: "several secret keys have this label, and no version in their CKA_ID", Do: "give each a label of its own: which one is meant cannot be told"}
+	}
+	return p.examineVersions(versions)
+}
+
+// examineVersions examines each version of a key, and gives the worst step.
+func (p *patient) examineVersions(versions map[uint32][]pkcs11.ObjectHandle) Step {
+	var worst Step
+	for _, v := range slices.Sorted(maps.Keys(versions)) {
+		for _, h := range versions[v] {
+			s := p.examineVersion(h)
+			if len(versions) > 1 && s.Status != OK {
+				s.Detail = fmt.Sprintf("version %d: %s", v, s.Detail)
+			}
+			if worst.Status == "" || worst.Status == OK || s.Status == Failed {
+				worst = s
+			}
+		}
+	}
+	if len(versions) > 1 && worst.Status == OK {
+		worst.Detail += fmt.Sprintf("; %d versions", len(versions))
+	}
+	return worst
+}
+
+// examineVersion looks at one key.
+func (p *patient) examineVersion(h pkcs11.ObjectHandle) Step {
 	if kind, ok := p.number(h, pkcs11.CKA_KEY_TYPE); !ok || kind != pkcs11.CKK_AES {
 		return Step{Status: Failed, Detail: "it is not an AES key", Do: "KMS takes AES-256 keys only: make another"}
 	}
