@@ -26,12 +26,16 @@ var envNames = []string{
 // writeEnv waits until everything answers, and then writes DIR/env.
 func (w *workbench) writeEnv(ctx context.Context) error {
 	at := w.state.Addresses
+	caller, err := w.caller()
+	if err != nil {
+		return err
+	}
 	w.env = map[string]string{
 		"AWS_ENDPOINT_URL_KMS":         httpURL("http", at["kms"], ""),
 		"HYOK_KMS_TLS_URL":             "https://localhost:" + port(at["kms-tls"]),
 		"AWS_ENDPOINT_URL_CLOUDHSM_V2": httpURL("http", at["admin"], cloudHSMPath),
-		"AWS_ACCESS_KEY_ID":            w.state.Admin.ID,
-		"AWS_SECRET_ACCESS_KEY":        w.state.Admin.Secret,
+		"AWS_ACCESS_KEY_ID":            caller.ID,
+		"AWS_SECRET_ACCESS_KEY":        caller.Secret,
 		"AWS_REGION":                   w.region(),
 		"AWS_DEFAULT_REGION":           w.region(),
 		"HYOK_CA_BUNDLE":               w.path(caFile),

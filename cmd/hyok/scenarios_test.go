@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,8 @@ const scenariosFile = "../../docs/scenarios.md"
 // A scenario is a section of the file that has a block.
 type scenario struct {
 	title string
-	up    []string // options of hyok up
+	up    []string          // options of hyok up
+	files map[string]string // that those options name
 	steps []scenarioStep
 }
 
@@ -34,6 +36,7 @@ type scenarioStep struct {
 var (
 	sectionForm = regexp.MustCompile(`(?m)^## (.+)$`)
 	blockForm   = regexp.MustCompile("(?s)\n```sh\n(.*?)```")
+	fileForm    = regexp.MustCompile("(?s)`([a-z]+\\.yaml)`:\n\n```yaml\n(.*?)```")
 	upForm      = regexp.MustCompile("`hyok up ([^`]+)`")
 )
 
@@ -56,6 +59,10 @@ func readScenarios(t *testing.T) (preparation []scenarioStep, all []scenario) {
 		s := scenario{title: string(text[at[2]:at[3]])}
 		if m := upForm.FindStringSubmatch(section); m != nil {
 			s.up = strings.Fields(m[1])
+		}
+		s.files = make(map[string]string)
+		for _, m := range fileForm.FindAllStringSubmatch(section, -1) {
+			s.files[m[1]] = m[2]
 		}
 		for _, b := range blocks {
 			s.steps = append(s.steps, stepsOf(b[1])...)
@@ -101,7 +108,7 @@ func TestScenarios(t *testing.T) {
 	for i, s := range all {
 		t.Run(fmt.Sprintf("%02d %s", i+1, s.title), func(t *testing.T) {
 			t.Parallel()
-			r := up(t, t.TempDir(), s.up...)
+			r := up(t, t.TempDir(), s.options(t)...)
 			sh := newShell(t, r)
 			for _, step := range append(preparation, s.steps...) {
 				sh.walk(step)
@@ -109,6 +116,20 @@ func TestScenarios(t *testing.T) {
 			r.stop()
 		})
 	}
+}
+
+// options are those of hyok up, with the files in place.
+func (s scenario) options(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	all := slices.Clone(s.up)
+	for i, option := range all {
+		if content, ok := s.files[option]; ok {
+			all[i] = filepath.Join(dir, option)
+			must(t, os.WriteFile(all[i], []byte(content), 0o600))
+		}
+	}
+	return all
 }
 
 // A shell runs steps one after the other, with the variables of those before.
