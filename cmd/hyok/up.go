@@ -30,6 +30,7 @@ type upOptions struct {
 	Quotas      string   `placeholder:"guide|off|FILE" default:"guide" help:"Quotas: the guide's, none (the proxy's limits are lifted too), or a file's."`
 	TrustCA     []string `name:"trust-ca" placeholder:"FILE" help:"CAs (PEM) that the front end accepts for external key store proxies, besides the local one."`
 	deviceOptions
+	ClusterDelay time.Duration `name:"cluster-delay" placeholder:"DURATION" default:"0s" help:"How long simulated CloudHSM clusters, HSMs and backups stay in a state such as CREATE_IN_PROGRESS."`
 	// ConnectDelay has no flag: connecting takes as long as it needs.
 	ConnectDelay time.Duration `kong:"-"`
 }

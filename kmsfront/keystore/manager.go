@@ -15,8 +15,7 @@
 // state × operation), events.go (what comes from a proxy → what the caller
 // sees), clusterevents.go (the same for a cluster), messages.go.
 //
-// Not simulated: VPC endpoint services, and what can befall a cluster beyond
-// its HSMs, its password and the network.
+// Not simulated: VPC endpoint services.
 package keystore
 
 import (
@@ -39,6 +38,7 @@ type Manager struct {
 	claims   *store.Table[claim]
 	links    sync.Map // ID → *link
 	clusters map[string]*cluster
+	fleet    sync.Map // ID → *cluster, of the clusters that are reached through the fleet
 
 	ctx    context.Context // of what runs in the background
 	cancel context.CancelFunc
@@ -87,6 +87,10 @@ func (m *Manager) Close() error {
 	for _, c := range m.clusters {
 		c.client.Close()
 	}
+	m.fleet.Range(func(_, c any) bool {
+		c.(*cluster).client.Close()
+		return true
+	})
 	return nil
 }
 
