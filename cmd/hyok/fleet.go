@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 
 	"hyok/hsm"
 	"hyok/internal/config"
+	"hyok/kmsfront/authz"
 	"hyok/proxy/cluster"
+	"hyok/proxy/cluster/cloudhsmv2"
 )
 
 // openFleet opens the simulated CloudHSM clusters, and makes the first one of
@@ -36,4 +39,28 @@ func (w *workbench) openFleet(ctx context.Context) (err error) {
 		ID: w.state.ClusterID, Owner: cluster.Owner{Account: account, Region: w.region()}, Token: clusterToken,
 		Certificate: string(cert), Anchor: string(anchor),
 	})
+}
+
+// identities is the file of accounts and access keys that holds.
+func (w *workbench) identities() string {
+	if w.options.Identities != "" {
+		return w.options.Identities
+	}
+	return w.path("identities.yaml")
+}
+
+// openCloudHSM makes the CloudHSM v2 API of the clusters, for the access keys
+// that the front end takes.
+func (w *workbench) openCloudHSM() (http.Handler, error) {
+	all, err := authz.LoadIdentities(w.identities())
+	if err != nil {
+		return nil, err
+	}
+	return cloudhsmv2.New(cloudhsmv2.Config{
+		Fleet: w.fleet, Regions: w.options.Regions, Log: w.log,
+		Authenticate: func(id string) (secret, token, account string, ok bool) {
+			secret, token, caller, ok := all.Authenticate(id)
+			return secret, token, caller.Account, ok
+		},
+	}), nil
 }

@@ -154,6 +154,10 @@ func (w *workbench) start(ctx context.Context) error {
 		return err
 	}
 	w.onClose(front.Close)
+	cloudHSM, err := w.openCloudHSM()
+	if err != nil {
+		return err
+	}
 	kmsTLS, err := certs.EndpointConfig(w.serverTLS("kms"))
 	if err != nil {
 		return err
@@ -161,7 +165,7 @@ func (w *workbench) start(ctx context.Context) error {
 	w.group, err = serve.Start(
 		serve.Endpoint{Name: "kms", Listen: w.address("kms", w.options.KMSListen), Handler: front.Handler(), Share: 20},
 		serve.Endpoint{Name: "kms-tls", Listen: w.address("kms-tls", sameHost(w.options.KMSListen)), TLS: kmsTLS, Handler: front.Handler(), Share: 20},
-		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(), Share: 5})
+		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(cloudHSM), Share: 5})
 	if err != nil {
 		return err
 	}
@@ -251,7 +255,7 @@ func (w *workbench) openFront(ctx context.Context) (*kmsfront.Front, error) {
 		},
 	}
 	if f.Identities == "" {
-		f.Identities = w.path("identities.yaml")
+		f.Identities = w.identities()
 		if err := w.state.Admin.writeIdentities(f.Identities); err != nil {
 			return nil, err
 		}
