@@ -59,6 +59,8 @@ type FileKeyStores struct {
 	HealthInterval config.Duration `yaml:"health_interval"`
 	// Clusters are the CloudHSM clusters that a key store may be put on.
 	Clusters []FileCluster `yaml:"clusters"`
+	// Fleet says how all other clusters are reached; its ID, Account and Region are not used.
+	Fleet *FileCluster `yaml:"fleet"`
 }
 
 // FileCluster is a simulated CloudHSM cluster behind a proxy.
@@ -96,6 +98,9 @@ func (f *File) Validate() error {
 	if f.TLS != nil && (f.TLS.Listen == "" || f.TLS.Cert == "" || f.TLS.Key == "") {
 		return config.FieldError{Field: "tls", Msg: "needs listen, cert and key"}
 	}
+	if c := f.KeyStores.Fleet; c != nil && !strings.HasPrefix(c.Endpoint, "https://") {
+		return config.FieldError{Field: "key_stores.fleet.endpoint", Msg: "must begin with https://"}
+	}
 	for i, c := range f.KeyStores.Clusters {
 		if !strings.HasPrefix(c.Endpoint, "https://") {
 			return config.FieldError{Field: fmt.Sprintf("key_stores.clusters.%d.endpoint", i), Msg: "must begin with https://"}
@@ -107,10 +112,18 @@ func (f *File) Validate() error {
 func (f *FileKeyStores) clusters() []keystore.ClusterConfig {
 	all := make([]keystore.ClusterConfig, len(f.Clusters))
 	for i, c := range f.Clusters {
-		all[i] = keystore.ClusterConfig{
-			ID: c.ID, Account: c.Account, Region: c.Region, Endpoint: c.Endpoint,
-			Credential: sigv4.Credential{AccessKeyID: c.AccessKeyID, Secret: c.SecretAccessKey.Reveal()},
-		}
+		all[i] = *c.config()
 	}
 	return all
+}
+
+// config is how the cluster is reached; nil for none.
+func (c *FileCluster) config() *keystore.ClusterConfig {
+	if c == nil {
+		return nil
+	}
+	return &keystore.ClusterConfig{
+		ID: c.ID, Account: c.Account, Region: c.Region, Endpoint: c.Endpoint,
+		Credential: sigv4.Credential{AccessKeyID: c.AccessKeyID, Secret: c.SecretAccessKey.Reveal()},
+	}
 }

@@ -66,7 +66,7 @@ func Open(ctx context.Context, f *File, p Parts) (front *Front, err error) {
 	c := Config{Quotas: quotas, Authz: authz.New(), Faults: p.Faults, Clock: p.Clock, Log: p.Log, KeyStores: keystore.Config{
 		ConnectDelay: f.KeyStores.ConnectDelay.Std(), HealthInterval: f.KeyStores.HealthInterval.Std(),
 		AllowEndpointPort: f.KeyStores.AllowEndpointPort, Resolve: f.KeyStores.Resolve, ServiceTarget: p.ServiceTarget,
-		Roots: roots, Clusters: f.KeyStores.clusters(), Faults: p.Faults,
+		Roots: roots, Clusters: f.KeyStores.clusters(), Fleet: f.KeyStores.Fleet.config(), Faults: p.Faults,
 		Observer: keystore.Observers{keystore.NewObserver(p.Metrics, p.Clock), keystore.NewPoints(opened.data, p.Clock)},
 	}}
 	if err := opened.openFiles(f, &c); err != nil {

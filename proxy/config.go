@@ -27,6 +27,8 @@ type Config struct {
 	Tokens map[string]*hsm.Token
 	// Clusters are served on the same listener; nil: none.
 	Clusters []Cluster
+	// Fleet serves all clusters that are not among Clusters, under /cluster/; nil: there are none.
+	Fleet http.Handler
 	// Faults are the failures made on purpose at fault.Proxy; nil: none.
 	Faults *fault.Set
 	// Log gets one line a request, at level Info, and at Warn when the answer

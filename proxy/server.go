@@ -35,6 +35,7 @@ import (
 // A Server serves key stores. Its methods are safe for concurrent use.
 type Server struct {
 	clusters []Cluster
+	fleet    http.Handler // of the clusters that are not among them
 	faults   *fault.Set
 	log      *slog.Logger
 	auditLog *audit.Log   // nil: none
@@ -61,6 +62,7 @@ type Server struct {
 func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		clusters: slices.Clone(c.Clusters),
+		fleet:    c.Fleet,
 		faults:   c.Faults,
 		log:      c.Log,
 		auditLog: c.Audit,

@@ -70,6 +70,9 @@ func (s *Server) newState(configs []Store, old *state) *state {
 	for _, c := range s.clusters {
 		r.Handle(xks.ClusterPathPrefix+c.ID+"/v1/*", c.Handler)
 	}
+	if s.fleet != nil {
+		r.Handle(xks.ClusterPathPrefix+"*", s.fleet)
+	}
 	st.router = r
 	return st
 }

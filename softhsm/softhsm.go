@@ -6,6 +6,9 @@
 // through the environment variable SOFTHSM2_CONF when C_Initialize runs, so a
 // process works with one Dir at a time.
 //
+// A token can be copied as it is (Export) and made again of the copy (Import),
+// as backups are.
+//
 // Limits: tokens are made by the program softhsm2-util, which takes PINs on its
 // command line. Who can see that for the moment it runs gains nothing by it:
 // the directory is closed to other users. It is a simulator all the same; a

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -22,20 +21,23 @@ type clockReading struct {
 	Offset string    `json:"offset"` // ahead of the real one, as a Go duration
 }
 
-// admin is the loopback API of the workbench: clock, faults, credentials, VPC endpoint services and the data points
-// of CloudWatch's metrics behind a bearer token, Prometheus metrics without.
-func (w *workbench) admin(stores *keystore.Manager) http.Handler {
+// admin is the loopback API of the workbench: clock, faults, credentials,
+// clusters, VPC endpoint services and the data points of CloudWatch's metrics
+// behind a bearer token, Prometheus metrics without. The CloudHSM v2 API, whose
+// requests are signed, is served beside it.
+func (w *workbench) admin(stores *keystore.Manager, cloudHSM http.Handler) http.Handler {
 	r := chi.NewRouter()
 	r.Handle("/metrics/kmsfront", w.front.Handler())
 	r.Handle("/metrics/xksproxy", w.behind.Handler())
-	r.Handle(cloudHSMPath, http.HandlerFunc(noCloudHSM))
-	r.Handle(cloudHSMPath+"/", http.HandlerFunc(noCloudHSM))
+	r.Handle(cloudHSMPath, cloudHSM)
+	r.Handle(cloudHSMPath+"/", cloudHSM)
 	r.Group(func(r chi.Router) {
 		r.Use(w.bearer)
 		r.Handle("/faults", w.faults.Handler())
 		(&accepted{w: w}).routes(r)
 		r.Handle("/getmetricdata", w.data)
 		r.Handle(servicesPath, stores.ServicesHandler(func() error { return w.nameServices(stores) }))
+		clusterRoutes(r, w.fleet)
 		r.Get("/clock", w.showClock)
 		r.Post("/clock/advance", w.advanceClock)
 		r.Post("/clock/reset", func(rw http.ResponseWriter, req *http.Request) {
@@ -72,17 +74,6 @@ func (w *workbench) advanceClock(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.showClock(rw, r)
-}
-
-// noCloudHSM answers calls of the CloudHSM v2 API in its own form.
-func noCloudHSM(rw http.ResponseWriter, r *http.Request) {
-	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	rw.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(rw).Encode(map[string]string{ // the client is gone if it fails
-		"__type":  "CloudHsmServiceException",
-		"Message": operation + ": the AWS CloudHSM API is not built yet in this version of hyok.",
-	})
 }
 
 func writeJSON(rw http.ResponseWriter, v any) {

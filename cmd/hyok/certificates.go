@@ -19,6 +19,7 @@ const (
 	caFile      = "ca.pem"
 	caKeyFile   = "ca-key.pem"
 	trustAnchor = "customerCA.crt"
+	clusterCert = "cluster.crt"
 )
 
 // makeCertificates makes the local CA and the cluster's, once, and fresh leaf
@@ -36,6 +37,14 @@ func (w *workbench) makeCertificates() error {
 	if _, err := os.Stat(w.path(trustAnchor)); errors.Is(err, fs.ErrNotExist) {
 		anchor, err := certs.NewAuthority(w.state.ClusterID, time.Now())
 		if err != nil {
+			return err
+		}
+		// The cluster's own certificate, by which its relatives are known.
+		cert, _, err := anchor.Issue(certs.Leaf{CommonName: w.state.ClusterID})
+		if err != nil {
+			return err
+		}
+		if err := durable.WriteFile(w.path(clusterCert), cert, 0o644); err != nil {
 			return err
 		}
 		if err := durable.WriteFile(w.path(trustAnchor), anchor.CertPEM(), 0o644); err != nil {

@@ -29,6 +29,8 @@ type commands struct {
 	Env        envCmd        `cmd:"" help:"Print the variables of a running hyok, for eval in a shell."`
 	Demo       demoCmd       `cmd:"" help:"Walk the whole road once in a temporary directory and check each step."`
 	Key        keyCmd        `cmd:"" help:"External keys on the token, through PKCS#11."`
+	HSM        hsmCmd        `cmd:"" name:"hsm" help:"The HSMs of the simulated CloudHSM cluster."`
+	Cluster    clusterCmd    `cmd:"" help:"Simulated CloudHSM clusters: users, passwords, locks, keys, backups, network."`
 	Clock      clockCmd      `cmd:"" help:"Move the front end's clock forward."`
 	Fault      faultCmd      `cmd:"" help:"Failures made on purpose."`
 	VPCService vpcServiceCmd `cmd:"" name:"vpc-service" help:"Simulated VPC endpoint services, behind which external key stores can have their proxies."`

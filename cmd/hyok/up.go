@@ -31,6 +31,7 @@ type upOptions struct {
 	TrustCA     []string `name:"trust-ca" placeholder:"FILE" help:"CAs (PEM) that the front end accepts for external key store proxies, besides the local one."`
 	deviceOptions
 	rudeOptions
+	ClusterDelay time.Duration `name:"cluster-delay" placeholder:"DURATION" default:"0s" help:"How long simulated CloudHSM clusters, HSMs and backups stay in a state such as CREATE_IN_PROGRESS."`
 	// ConnectDelay has no flag: connecting takes as long as it needs.
 	ConnectDelay time.Duration `kong:"-"`
 }

@@ -57,6 +57,8 @@ type workbench struct {
 	keys    *hsm.Token // with the external keys
 	ca      *certs.Authority
 	leaf    *certs.Reloader // the proxy's certificate
+	tokens  *softhsm.Dir
+	fleet   *cluster.Fleet
 	proxy   *proxy.Server
 	proxies *serve.Group // nil while the proxy is stopped
 	group   *serve.Group
@@ -128,6 +130,7 @@ func (w *workbench) makeTokens(ctx context.Context) error {
 			return err
 		}
 	}
+	w.tokens = d
 	path, err := softhsm.Module()
 	if err != nil {
 		return err
@@ -162,6 +165,10 @@ func (w *workbench) start(ctx context.Context) error {
 	if err := errors.Join(w.nameServices(front.KeyStores()), w.beRude()); err != nil {
 		return err
 	}
+	cloudHSM, err := w.openCloudHSM()
+	if err != nil {
+		return err
+	}
 	kmsTLS, err := certs.EndpointConfig(w.serverTLS("kms"))
 	if err != nil {
 		return err
@@ -169,7 +176,7 @@ func (w *workbench) start(ctx context.Context) error {
 	w.group, err = serve.Start(
 		serve.Endpoint{Name: "kms", Listen: w.address("kms", w.options.KMSListen), Handler: front.Handler(), Share: 20},
 		serve.Endpoint{Name: "kms-tls", Listen: w.address("kms-tls", sameHost(w.options.KMSListen)), TLS: kmsTLS, Handler: front.Handler(), Share: 20},
-		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(front.KeyStores()), Share: 5})
+		serve.Endpoint{Name: "admin", Listen: w.address("admin", "127.0.0.1:0"), Handler: w.admin(front.KeyStores(), cloudHSM), Share: 5})
 	if err != nil {
 		return err
 	}
@@ -188,8 +195,7 @@ func (w *workbench) openProxy(ctx context.Context) (err error) {
 	if err := w.openKeys(ctx); err != nil {
 		return err
 	}
-	behind, err := w.openCluster(ctx)
-	if err != nil {
+	if err := w.openFleet(ctx); err != nil {
 		return err
 	}
 	st := proxy.Store{Credentials: allSigV4(w.state.proxyCredentials()), Token: w.keys}
@@ -198,8 +204,7 @@ func (w *workbench) openProxy(ctx context.Context) (err error) {
 	}
 	w.proxy, err = proxy.New(ctx, proxy.Config{
 		Stores: []proxy.Store{st}, Tokens: map[string]*hsm.Token{w.device.token: w.keys},
-		Clusters: []proxy.Cluster{{ID: w.state.ClusterID, Handler: behind.Handler()}},
-		Faults:   w.faults, Log: w.log, Metrics: w.behind,
+		Fleet: w.fleet.Handler(), Faults: w.faults, Log: w.log, Metrics: w.behind,
 	})
 	if err != nil {
 		return err
@@ -244,22 +249,6 @@ func (w *workbench) stopProxy() error {
 	return err
 }
 
-func (w *workbench) openCluster(ctx context.Context) (*cluster.Cluster, error) {
-	t, err := w.module.Open(ctx, hsm.TokenConfig{Label: clusterToken, Profile: softHSM, Observe: w.meter.Observer(clusterToken)})
-	if err != nil {
-		return nil, err
-	}
-	w.meter.Watch(clusterToken, t)
-	anchor, err := os.ReadFile(w.path(trustAnchor))
-	if err != nil {
-		return nil, fmt.Errorf("reading the cluster's trust anchor: %w", err)
-	}
-	return cluster.New(cluster.Config{
-		ID: w.state.ClusterID, Token: t, TrustAnchor: anchor, Zones: []string{"us-east-1a", "us-east-1b"},
-		Credentials: w.state.Cluster.sigv4(), Log: w.log,
-	})
-}
-
 func (w *workbench) openFront(ctx context.Context) (*kmsfront.Front, error) {
 	f := &kmsfront.File{
 		Listen: w.options.KMSListen, Regions: w.options.Regions,
@@ -270,15 +259,14 @@ func (w *workbench) openFront(ctx context.Context) (*kmsfront.Front, error) {
 			AllowEndpointPort: true, Resolve: w.resolve(),
 			TrustCA:      append([]string{w.path(caFile)}, w.options.TrustCA...),
 			ConnectDelay: config.Duration(w.options.ConnectDelay),
-			Clusters: []kmsfront.FileCluster{{
-				ID: w.state.ClusterID, Account: account, Region: w.region(),
+			Fleet: &kmsfront.FileCluster{
 				Endpoint: "https://localhost:" + port(w.state.Addresses["proxy"]), AccessKeyID: w.state.Cluster.ID,
 				SecretAccessKey: config.SecretSource{Secret: config.Secret(w.state.Cluster.Secret)},
-			}},
+			},
 		},
 	}
 	if f.Identities == "" {
-		f.Identities = w.path("identities.yaml")
+		f.Identities = w.identities()
 		if err := w.state.Admin.writeIdentities(f.Identities); err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"sync"
 	"sync/atomic"
 
@@ -27,25 +28,87 @@ func (m *Manager) openClusters() (map[string]*cluster, error) {
 		if all[c.ID] != nil {
 			return nil, fmt.Errorf("the cluster %s is configured twice", c.ID)
 		}
-		client, err := xks.NewClusterClient(xks.ClusterClientConfig{
-			Endpoint: c.Endpoint, ClusterID: c.ID, Credential: c.Credential, Region: c.Region,
-			TLS: certs.ClientConfig(m.c.Roots), Resolve: m.c.Resolve, Faults: m.c.Faults,
-		})
+		opened, err := m.openCluster(c)
 		if err != nil {
-			return nil, fmt.Errorf("opening the client of cluster %s: %w", c.ID, err)
+			return nil, err
 		}
-		all[c.ID] = &cluster{c, client}
+		all[c.ID] = opened
+	}
+	if m.c.Fleet != nil {
+		trial := *m.c.Fleet
+		trial.ID, trial.Region = "cluster-any", "any"
+		opened, err := m.openCluster(trial)
+		if err != nil {
+			return nil, err
+		}
+		opened.client.Close()
 	}
 	return all, nil
 }
 
-// clusterOf gives a cluster of the owner's account and Region; nil: none.
+func (m *Manager) openCluster(c ClusterConfig) (*cluster, error) {
+	client, err := xks.NewClusterClient(xks.ClusterClientConfig{
+		Endpoint: c.Endpoint, ClusterID: c.ID, Credential: c.Credential, Region: c.Region,
+		TLS: certs.ClientConfig(m.c.Roots), Resolve: m.c.Resolve, Faults: m.c.Faults,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the client of cluster %s: %w", c.ID, err)
+	}
+	return &cluster{c, client}, nil
+}
+
+// clusterOf gives a cluster of the owner's account and Region; nil: none. That
+// one of the fleet exists, and is the owner's, is found out by describing it.
 func (m *Manager) clusterOf(o Owner, id string) *cluster {
 	c := m.clusters[id]
-	if c == nil || c.Account != o.Account || c.Region != o.Region {
+	switch {
+	case c == nil:
+		return m.ofFleet(o, id)
+	case c.Account != o.Account || c.Region != o.Region:
 		return nil
 	}
 	return c
+}
+
+// clusterIDForm keeps IDs of clusters to what can stand in a path.
+var clusterIDForm = regexp.MustCompile(`^cluster-[0-9A-Za-z]{1,40}$`)
+
+// ofFleet gives the cluster of the fleet with this ID, as o sees it.
+func (m *Manager) ofFleet(o Owner, id string) *cluster {
+	if m.c.Fleet == nil || !clusterIDForm.MatchString(id) {
+		return nil
+	}
+	key := o.key() + "/" + id
+	if c, ok := m.fleet.Load(key); ok {
+		return c.(*cluster)
+	}
+	c, err := m.openCluster(ClusterConfig{
+		ID: id, Account: o.Account, Region: o.Region, Endpoint: m.c.Fleet.Endpoint, Credential: m.c.Fleet.Credential,
+	})
+	if err != nil { // which New would have met
+		return nil
+	}
+	kept, twin := m.fleet.LoadOrStore(key, c)
+	if twin {
+		c.client.Close()
+	}
+	return kept.(*cluster)
+}
+
+// forget lets go of a cluster of the fleet that does not exist.
+func (m *Manager) forget(c *cluster) {
+	if m.fleet.CompareAndDelete(Owner{c.Account, c.Region}.key()+"/"+c.ID, c) {
+		c.client.Close()
+	}
+}
+
+// describe asks the cluster about itself. One that belongs to others does not exist.
+func (c *cluster) describe(ctx context.Context) (*xks.ClusterDescription, error) {
+	d, err := c.client.Describe(ctx)
+	if err == nil && d.Account != "" && (d.Account != c.Account || d.Region != c.Region) {
+		return nil, &xks.ClusterError{Name: xks.ClusterNotFound, Message: "the cluster is another owner's"}
+	}
+	return d, err
 }
 
 // activeHSMs counts a cluster's active HSMs and the zones that they are in.
@@ -63,7 +126,7 @@ func activeHSMs(d *xks.ClusterDescription) (hsms, zones int) {
 // inspect describes a cluster and checks what Create, Update and CreateKey want
 // of it: active, with two active HSMs in different zones (custom-key-stores CH-07).
 func (c *cluster) inspect(ctx context.Context) (*xks.ClusterDescription, error) {
-	d, err := c.client.Describe(ctx)
+	d, err := c.describe(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +139,27 @@ func (c *cluster) inspect(ctx context.Context) (*xks.ClusterDescription, error) 
 	return d, nil
 }
 
+// checkLayout checks the network of a cluster that a key store is to be put on:
+// private subnets in two zones, and a security group that lets the cluster's
+// ports pass (guide 004:18598-18602).
+func checkLayout(d *xks.ClusterDescription) error {
+	zones := map[string]bool{}
+	for _, s := range d.Subnets {
+		zones[s.Zone] = true
+	}
+	if len(zones) < 2 {
+		return api.Errorf(api.CodeCloudHsmClusterInvalidConfigurationException, msgClusterSubnet, d.ClusterID)
+	}
+	return checkGroup(d)
+}
+
+func checkGroup(d *xks.ClusterDescription) error {
+	if !d.SecurityGroupOpen {
+		return api.Errorf(api.CodeCloudHsmClusterInvalidConfigurationException, msgClusterGroup, d.ClusterID)
+	}
+	return nil
+}
+
 // adopt is inspect for an operation on the key store, which cannot blame the
 // connection: a cluster that does not answer is KMS's own trouble.
 func (m *Manager) adopt(ctx context.Context, o Owner, id string) (*xks.ClusterDescription, error) {
@@ -84,6 +168,13 @@ func (m *Manager) adopt(ctx context.Context, o Owner, id string) (*xks.ClusterDe
 		return nil, api.Errorf(api.CodeCloudHsmClusterNotFoundException, msgClusterAbsent, id)
 	}
 	d, err := c.inspect(ctx)
+	if isCluster(err, xks.ClusterNotFound) {
+		m.forget(c)
+		return nil, api.Errorf(api.CodeCloudHsmClusterNotFoundException, msgClusterAbsent, id)
+	}
+	if err == nil {
+		err = checkLayout(d)
+	}
 	if err == nil || errors.As(err, new(*api.Error)) {
 		return d, err
 	}

@@ -32,12 +32,26 @@ var clusterTable = []struct {
 	{xks.ClusterInvalidRequest, internalError, internalError, cInternal, msgClusterFault},       // the same
 	{xks.ClusterTooLarge, internalError, internalError, cInternal, msgClusterFault},             // the same
 	{xks.ClusterNoSuchOperation, internalError, internalError, cInternal, msgClusterFault},      // the same
+	{xks.ClusterNotFound, keyState, storeState, cAbsent, msgClusterNetwork},                     // 18992, 19710
+	{xks.ClusterNoHSM, keyState, storeState, cNoHSM, msgClusterNetwork},                         // 19706, 19733
+	{xks.ClusterSubnetNotFound, internalError, internalError, cNoSubnet, msgClusterFault},       // 19749-19757
+	{xks.ClusterNoAddress, internalError, internalError, cNoAddress, msgClusterFault},           // 19734-19744
+	{xks.ClusterUserNotFound, keyState, storeState, cNoUser, msgClusterNetwork},                 // 19768
+	{xks.ClusterUserLoggedIn, keyState, storeState, cInUse, msgClusterNetwork},                  // 18898, 19763-19767
+	{xks.ClusterBusy, throttled, throttled, cNetwork, msgBusy},                                  // 19454, 23662
 	{xks.ClusterInternal, internalError, internalError, cInternal, msgClusterFault},             // 19746
 }
 
 const (
 	internalError = api.CodeKMSInternalException
 	cLocked       = api.ConnectionErrorCodeTypeUserLockedOut
+	cAbsent       = api.ConnectionErrorCodeTypeClusterNotFound
+	cNoHSM        = api.ConnectionErrorCodeTypeInsufficientCloudhsmHsms
+	cNoSubnet     = api.ConnectionErrorCodeTypeSubnetNotFound
+	cNoAddress    = api.ConnectionErrorCodeTypeInsufficientFreeAddressesInSubnet
+	cNoUser       = api.ConnectionErrorCodeTypeUserNotFound
+	cInUse        = api.ConnectionErrorCodeTypeUserLoggedIn
+	throttled     = api.CodeThrottlingException
 	cInternal     = api.ConnectionErrorCodeTypeInternalError
 )
 

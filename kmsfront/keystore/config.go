@@ -66,6 +66,10 @@ type Config struct {
 	Roots *x509.CertPool
 	// Clusters are the simulated CloudHSM clusters; nil: none.
 	Clusters []ClusterConfig
+	// Fleet says how all other clusters are reached, which may be made and deleted
+	// meanwhile and tell themselves whose they are; its ID, Account and Region are
+	// not used. nil: there are no others.
+	Fleet *ClusterConfig
 	// HasKeys tells whether KMS keys live in a key store; nil: none do.
 	HasKeys func(storeID string) bool
 	// XksKeyInUse tells whether a KMS key of the store has this external key; nil:

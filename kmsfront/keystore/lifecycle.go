@@ -34,10 +34,14 @@ func (m *Manager) fastFault(ctx context.Context, r *Record) error {
 	if c == nil {
 		return nil
 	}
-	if d, err := c.client.Describe(ctx); err == nil && d.State != xks.ClusterStateActive {
+	d, err := c.describe(ctx)
+	if err != nil {
+		return nil
+	}
+	if d.State != xks.ClusterStateActive {
 		return api.Errorf(api.CodeCloudHsmClusterNotActiveException, msgClusterState, c.ID, d.State)
 	}
-	return nil
+	return checkGroup(d)
 }
 
 // errNoop ends a change that turns out to be none.

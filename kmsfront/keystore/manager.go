@@ -16,8 +16,7 @@
 // sees), clusterevents.go (the same for a cluster), service.go (property of a
 // VPC endpoint service → its error), messages.go.
 //
-// Not simulated: the network of a VPC endpoint service, and what can befall a
-// cluster beyond its HSMs, its password and the network.
+// Not simulated: the network of a VPC endpoint service.
 package keystore
 
 import (
@@ -41,6 +40,7 @@ type Manager struct {
 	services *store.Table[Service] // by name
 	links    sync.Map              // ID → *link
 	clusters map[string]*cluster
+	fleet    sync.Map // ID → *cluster, of the clusters that are reached through the fleet
 
 	ctx    context.Context // of what runs in the background
 	cancel context.CancelFunc
@@ -92,6 +92,10 @@ func (m *Manager) Close() error {
 	for _, c := range m.clusters {
 		c.client.Close()
 	}
+	m.fleet.Range(func(_, c any) bool {
+		c.(*cluster).client.Close()
+		return true
+	})
 	return nil
 }
 

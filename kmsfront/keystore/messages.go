@@ -64,6 +64,9 @@ const (
 	msgClusterInUse  = "The AWS CloudHSM cluster %s, or one that shares its backup history, is associated with the custom key store %s."
 	msgClusterState  = "The AWS CloudHSM cluster %s is not active. Its state is %s."
 	msgClusterHSMs   = "The AWS CloudHSM cluster %s needs at least two active HSMs in different Availability Zones."
+	msgClusterSubnet = "The AWS CloudHSM cluster %s needs private subnets in at least two Availability Zones."
+	msgClusterGroup  = "The security group of the AWS CloudHSM cluster %s must allow TCP traffic on the ports 2223-2225, in and out, with itself as source and destination."
+	msgBusy          = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls." // M-24, 004:23687
 	msgNotRelated    = "The AWS CloudHSM cluster %s does not share a backup history with the cluster that the custom key store was created with."
 	msgTrustAnchor   = "The trust anchor certificate is not the one of the AWS CloudHSM cluster %s."
 	msgClusterFault  = "AWS KMS could not complete the request because of an internal error of the AWS CloudHSM cluster. Retry the request."

@@ -9,7 +9,7 @@ import (
 )
 
 // connectCluster is the step from CONNECTING for an AWS CloudHSM key store:
-// find the cluster, see that an HSM is active, log in as kmsuser, rotate its
+// find the cluster, see that an HSM is active, attach to its subnets, log in as kmsuser, rotate its
 // password, stay logged in (guide 004:18883-18898).
 func (l *link) connectCluster(ctx context.Context, r *Record) {
 	code := l.reachCluster(ctx, r)
@@ -49,16 +49,19 @@ func (l *link) reachCluster(ctx context.Context, r *Record) string {
 	if c == nil {
 		return api.ConnectionErrorCodeTypeClusterNotFound
 	}
-	d, err := c.client.Describe(ctx)
+	d, err := c.describe(ctx)
+	if err == nil {
+		if hsms, _ := activeHSMs(d); hsms == 0 {
+			return api.ConnectionErrorCodeTypeInsufficientCloudhsmHsms
+		}
+		if d.State != xks.ClusterStateActive {
+			return cInternal
+		}
+		err = c.client.Attach(ctx, r.ID)
+	}
 	if err != nil {
 		l.logConnect(ctx, r, err)
 		return clusterTable[clusterRow(err)].connect
-	}
-	if hsms, _ := activeHSMs(d); hsms == 0 {
-		return api.ConnectionErrorCodeTypeInsufficientCloudhsmHsms
-	}
-	if d.State != xks.ClusterStateActive {
-		return cInternal
 	}
 	return ""
 }

@@ -110,6 +110,10 @@ func (l *link) disconnect(ctx context.Context, r *Record) {
 			l.m.c.Log.LogAttrs(ctx, slog.LevelWarn, "kmsuser could not be logged out",
 				slog.String("keyStore", r.ID), slog.String("cluster", r.ClusterID), slog.Any("error", err))
 		}
+		if err := c.client.Detach(ctx, r.ID); err != nil {
+			l.m.c.Log.LogAttrs(ctx, slog.LevelWarn, "the network interfaces in the cluster could not be removed",
+				slog.String("keyStore", r.ID), slog.String("cluster", r.ClusterID), slog.Any("error", err))
+		}
 	}
 	l.finish(r, disconnected, "")
 }

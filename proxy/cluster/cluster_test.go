@@ -20,7 +20,10 @@ func TestDescribeNeedsNoLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &xks.ClusterDescription{ClusterID: id, State: "ACTIVE", TrustAnchor: "anchor", Certificate: id, HSMs: []xks.ClusterHSM{
-		{ID: "hsm-aaaaaaaaaa2", Zone: "us-east-1a", State: "ACTIVE"}, {ID: "hsm-aaaaaaaaaa3", Zone: "us-east-1b", State: "ACTIVE"}}}
+		{ID: "hsm-aaaaaaaaaa2", Zone: "us-east-1a", State: "ACTIVE"}, {ID: "hsm-aaaaaaaaaa3", Zone: "us-east-1b", State: "ACTIVE"}},
+		Subnets: []xks.ClusterSubnet{
+			{ID: "subnet-00000000000000000", Zone: "us-east-1a"}, {ID: "subnet-00000000000000001", Zone: "us-east-1b"}},
+		SecurityGroupOpen: true}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -4,73 +4,66 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"hyok/hsm"
-	"hyok/internal/config"
 	"hyok/proxy/xks"
 )
 
 func (c *Cluster) describe(context.Context, *xks.ClusterEmpty) (*xks.ClusterDescription, error) {
-	return &c.description, nil
+	return read(c.f, func(st *state) (*xks.ClusterDescription, error) { return st.description(c.id) })
 }
 
-func (c *Cluster) connect(ctx context.Context, in *xks.ClusterConnectRequest) (*xks.ClusterEmpty, error) {
-	if !validPassword(in.Password) || in.NewPassword != "" && !validPassword(in.NewPassword) {
-		return nil, refuse(xks.ClusterInvalidRequest, "passwords have 7 to 32 alphanumeric characters")
-	}
-	c.login.Lock()
-	defer c.login.Unlock()
-	if err := c.logIn(ctx, config.Secret(in.Password)); err != nil {
+// description is what KMS is told of a cluster.
+func (s *state) description(id string) (*xks.ClusterDescription, error) {
+	r, err := s.named(id)
+	if err != nil {
 		return nil, err
 	}
-	if in.NewPassword != "" {
-		if err := c.token.SetPIN(ctx, config.Secret(in.Password), config.Secret(in.NewPassword)); err != nil {
-			return nil, err
+	d := &xks.ClusterDescription{
+		ClusterID: r.ID, Account: r.Account, Region: r.Region, State: r.State,
+		TrustAnchor: r.Anchor, Certificate: r.identity(), HSMs: []xks.ClusterHSM{}, Subnets: []xks.ClusterSubnet{},
+		SecurityGroupOpen: r.Group.Ingress && r.Group.Egress,
+	}
+	for _, h := range r.HSMs {
+		d.HSMs = append(d.HSMs, xks.ClusterHSM{ID: h.ID, Zone: h.Zone, State: h.State})
+	}
+	for _, id := range r.Subnets {
+		if n := s.Subnets[id]; n != nil {
+			d.Subnets = append(d.Subnets, xks.ClusterSubnet{ID: n.ID, Zone: n.Zone})
 		}
 	}
-	return &xks.ClusterEmpty{}, nil
+	return d, nil
 }
 
-// logIn gives the password to the token at most once. To a token that is logged
-// in, hsm compares it with the one in memory; when they differ, an
-// administrator may have changed it since, and the token has to say. After a
-// refusal nobody is logged in.
-func (c *Cluster) logIn(ctx context.Context, password config.Secret) error {
-	before := c.token.LoggedIn()
-	err := c.token.Login(ctx, password)
-	if before && errors.Is(err, hsm.ErrPIN) {
-		if err := c.token.Logout(ctx); err != nil {
-			return err
-		}
-		err = c.token.Login(ctx, password)
+// begin takes a PKCS#11 session of KMS's for an operation, until end is called.
+func (c *Cluster) begin() (end func(), err error) {
+	if why := c.refuse.Load(); why != nil {
+		return nil, why
 	}
-	if errors.Is(err, hsm.ErrPIN) {
-		return errors.Join(err, c.token.Logout(ctx))
+	if !c.kms.Load() {
+		return nil, hsm.ErrNotLoggedIn
 	}
-	return err
-}
-
-func (c *Cluster) disconnect(ctx context.Context, _ *xks.ClusterEmpty) (*xks.ClusterEmpty, error) {
-	c.login.Lock()
-	defer c.login.Unlock()
-	return &xks.ClusterEmpty{}, c.token.Logout(ctx)
-}
-
-// validPassword keeps kmsuser's password to what the guide allows (guide 004:18623).
-func validPassword(p string) bool {
-	return len(p) >= 7 && len(p) <= 32 && !strings.ContainsFunc(p, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
-	})
+	limit := c.limit.Load()
+	if n := c.inUse.Add(1); limit >= 0 && n > limit {
+		c.inUse.Add(-1)
+		return nil, refuse(xks.ClusterNoSession, "all PKCS#11 sessions are in use")
+	}
+	return func() { c.inUse.Add(-1) }, nil
 }
 
 func (c *Cluster) createKey(ctx context.Context, in *xks.ClusterKeyRequest) (*xks.ClusterKey, error) {
 	if err := checkLabel(in.Label); err != nil {
 		return nil, err
 	}
+	end, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	c.tally.RLock()
+	defer c.tally.RUnlock()
 	k, err := c.token.CreateKey(ctx, in.Label)
 	if err != nil {
 		return nil, err
@@ -83,10 +76,22 @@ func (c *Cluster) deleteKey(ctx context.Context, in *xks.ClusterKeyRequest) (*xk
 	if err := checkLabel(in.Label); err != nil {
 		return nil, err
 	}
+	end, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	c.tally.RLock()
+	defer c.tally.RUnlock()
 	return &xks.ClusterEmpty{}, c.token.DeleteKey(ctx, in.Label)
 }
 
 func (c *Cluster) listKeys(ctx context.Context, in *xks.ClusterListKeysRequest) (*xks.ClusterKeys, error) {
+	end, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	all, err := c.token.Keys(ctx) // sorted by label
 	if err != nil {
 		return nil, err
@@ -120,6 +125,11 @@ func (c *Cluster) random(ctx context.Context, in *xks.ClusterRandomRequest) (*xk
 	if in.NumberOfBytes < 1 || in.NumberOfBytes > xks.ClusterMaxRandom {
 		return nil, refuse(xks.ClusterInvalidRequest, "numberOfBytes must be 1 to 1024")
 	}
+	end, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	b, err := c.token.Random(ctx, in.NumberOfBytes) // which needs no login on most devices
 	if err == nil && !c.token.LoggedIn() {
 		err = hsm.ErrNotLoggedIn
@@ -134,6 +144,11 @@ func (c *Cluster) encrypt(ctx context.Context, in *xks.ClusterEncryptRequest) (*
 	if err := checkSizes(in.Label, in.Plaintext, in.AAD); err != nil {
 		return nil, err
 	}
+	end, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	s, err := c.token.Encrypt(ctx, in.Label, in.Plaintext, in.AAD)
 	return &xks.ClusterSealed{IV: s.IV, Ciphertext: s.Ciphertext, Tag: s.Tag}, err
 }
@@ -145,6 +160,11 @@ func (c *Cluster) decrypt(ctx context.Context, in *xks.ClusterDecryptRequest) (*
 	if len(in.IV) != xks.IVSize || len(in.Tag) != xks.TagSize {
 		return nil, refuse(xks.ClusterInvalidCiphertext, "the ciphertext or its additional data is not valid")
 	}
+	end, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	p, err := c.token.Decrypt(ctx, in.Label, in.IV, in.Ciphertext, in.Tag, in.AAD)
 	return &xks.ClusterDecryptResponse{Plaintext: p}, err
 }

@@ -21,6 +21,8 @@ type operation func(c *Cluster, ctx context.Context, body []byte) (any, error)
 // operations are all that a cluster does.
 var operations = map[string]operation{
 	xks.ClusterOpDescribe:   decode((*Cluster).describe),
+	xks.ClusterOpAttach:     decode((*Cluster).attach),
+	xks.ClusterOpDetach:     decode((*Cluster).detach),
 	xks.ClusterOpConnect:    decode((*Cluster).connect),
 	xks.ClusterOpDisconnect: decode((*Cluster).disconnect),
 	xks.ClusterOpCreateKey:  decode((*Cluster).createKey),
@@ -73,6 +75,10 @@ func answerFor(err error) *xks.ClusterError {
 	if errors.As(err, &e) {
 		return e
 	}
+	var own *Error
+	if errors.As(err, &own) && own.Kind == NotFound {
+		return &xks.ClusterError{Name: xks.ClusterNotFound, Message: own.Message}
+	}
 	if locked(err) {
 		return &xks.ClusterError{Name: xks.ClusterLockedOut, Message: "kmsuser is locked out"}
 	}
@@ -102,7 +108,7 @@ func (c *Cluster) serve(w http.ResponseWriter, r *http.Request) {
 			level = slog.LevelWarn
 		}
 	}
-	c.log.LogAttrs(r.Context(), level, "cluster request", slog.String("cluster", c.description.ClusterID),
+	c.f.c.Log.LogAttrs(r.Context(), level, "cluster request", slog.String("cluster", c.id),
 		slog.String("operation", c.operationName(r)), slog.String("outcome", outcome),
 		slog.Duration("took", time.Since(start)), cause(err))
 	body, err := json.Marshal(out)
@@ -135,8 +141,11 @@ func (c *Cluster) handle(r *http.Request) (any, error) {
 	if len(body) > xks.ClusterMaxBody {
 		return nil, refuse(xks.ClusterTooLarge, "the body is too large")
 	}
-	if _, err := c.verifier.Verify(r, body, c.now()); err != nil {
+	if _, err := c.f.verifier.Verify(r, body, c.f.now()); err != nil {
 		return nil, refuse(xks.ClusterAuthenticationFailed, "the signature is not valid")
+	}
+	if c.gone {
+		return nil, refuse(xks.ClusterNotFound, "there is no such cluster")
 	}
 	do, ok := operations[c.operationName(r)]
 	if !ok {
@@ -148,7 +157,7 @@ func (c *Cluster) handle(r *http.Request) (any, error) {
 // operationName is the name in r's path when the cluster has such an
 // operation, so that no log holds what a stranger chose; else it is empty.
 func (c *Cluster) operationName(r *http.Request) string {
-	name, _ := strings.CutPrefix(r.URL.Path, xks.ClusterPathPrefix+c.description.ClusterID+xks.ClusterVersion)
+	name, _ := strings.CutPrefix(r.URL.Path, xks.ClusterPathPrefix+c.id+xks.ClusterVersion)
 	if _, ok := operations[name]; !ok {
 		return ""
 	}

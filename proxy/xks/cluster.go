@@ -16,6 +16,8 @@ const (
 // Operations of a cluster, the last element of the path.
 const (
 	ClusterOpDescribe   = "describe"
+	ClusterOpAttach     = "attach"
+	ClusterOpDetach     = "detach"
 	ClusterOpConnect    = "connect"
 	ClusterOpDisconnect = "disconnect"
 	ClusterOpCreateKey  = "createKey"
@@ -35,6 +37,9 @@ const (
 // ClusterDescription is the answer to describe.
 type ClusterDescription struct {
 	ClusterID string `json:"clusterId"`
+	// Account and Region that the cluster belongs to; empty: whoever knows of it.
+	Account string `json:"account,omitzero"`
+	Region  string `json:"region,omitzero"`
 	// State is ClusterStateActive or another state of the CloudHSM v2 API.
 	State string `json:"state"`
 	// TrustAnchor is customerCA.crt, PEM.
@@ -43,6 +48,17 @@ type ClusterDescription struct {
 	// another's backups share it (guide 004:18594-18596).
 	Certificate string       `json:"certificate"`
 	HSMs        []ClusterHSM `json:"hsms"`
+	// Subnets are those of the cluster's subnets that exist.
+	Subnets []ClusterSubnet `json:"subnets"`
+	// SecurityGroupOpen: the cluster's security group lets TCP ports 2223 to 2225
+	// pass from and to itself (guide 004:18602).
+	SecurityGroupOpen bool `json:"securityGroupOpen"`
+}
+
+// ClusterSubnet is a private subnet of a cluster.
+type ClusterSubnet struct {
+	ID   string `json:"id"`
+	Zone string `json:"zone"`
 }
 
 // ClusterHSM is one HSM of a cluster.
@@ -50,6 +66,13 @@ type ClusterHSM struct {
 	ID    string `json:"id"`
 	Zone  string `json:"zone"`
 	State string `json:"state"`
+}
+
+// ClusterAttachRequest names a key store: attach makes its security group and a
+// network interface in each subnet of the cluster, detach removes them (guide
+// 004:18883-18889, 18910).
+type ClusterAttachRequest struct {
+	KeyStoreID string `json:"keyStoreId"`
 }
 
 // ClusterConnectRequest logs in as kmsuser. One login is made with Password;
@@ -165,6 +188,18 @@ const (
 	// ClusterUnavailable: the HSMs do not answer.
 	ClusterUnavailable ClusterErrorName = "HsmUnavailableException"
 	ClusterInternal    ClusterErrorName = "InternalException"
+	// ClusterNotFound: no cluster has this ID, or not any more.
+	ClusterNotFound ClusterErrorName = "ClusterNotFoundException"
+	// ClusterNoHSM: no HSM of the cluster is active.
+	ClusterNoHSM ClusterErrorName = "InsufficientHsmsException"
+	// ClusterSubnetNotFound: a subnet of the cluster is gone; ClusterNoAddress: one has no free address.
+	ClusterSubnetNotFound ClusterErrorName = "SubnetNotFoundException"
+	ClusterNoAddress      ClusterErrorName = "InsufficientFreeAddressesException"
+	// ClusterUserNotFound: there is no kmsuser; ClusterUserLoggedIn: it is logged in elsewhere.
+	ClusterUserNotFound ClusterErrorName = "UserNotFoundException"
+	ClusterUserLoggedIn ClusterErrorName = "UserLoggedInException"
+	// ClusterBusy: the cluster has too much other work.
+	ClusterBusy ClusterErrorName = "ClusterBusyException"
 )
 
 // ClusterErrorStatus maps each error name to its HTTP status.
@@ -183,6 +218,13 @@ var ClusterErrorStatus = map[ClusterErrorName]int{
 	ClusterNoSession:            503,
 	ClusterUnavailable:          503,
 	ClusterInternal:             500,
+	ClusterNotFound:             404,
+	ClusterNoHSM:                503,
+	ClusterSubnetNotFound:       409,
+	ClusterNoAddress:            409,
+	ClusterUserNotFound:         403,
+	ClusterUserLoggedIn:         409,
+	ClusterBusy:                 429,
 }
 
 // ClusterError is an error answer of a cluster.

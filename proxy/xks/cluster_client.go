@@ -68,6 +68,19 @@ func (c *ClusterClient) Describe(ctx context.Context) (*ClusterDescription, erro
 	return callCluster[ClusterDescription](ctx, c, ClusterOpDescribe, ClusterEmpty{})
 }
 
+// Attach makes the network interfaces of a key store in the cluster's subnets;
+// those that are there already stay. ClusterSubnetNotFound, ClusterNoAddress.
+func (c *ClusterClient) Attach(ctx context.Context, keyStoreID string) error {
+	_, err := callCluster[ClusterEmpty](ctx, c, ClusterOpAttach, ClusterAttachRequest{keyStoreID})
+	return err
+}
+
+// Detach removes what Attach made; that there is nothing is no error.
+func (c *ClusterClient) Detach(ctx context.Context, keyStoreID string) error {
+	_, err := callCluster[ClusterEmpty](ctx, c, ClusterOpDetach, ClusterAttachRequest{keyStoreID})
+	return err
+}
+
 // Connect logs in as kmsuser with password, once, and then makes newPassword
 // its password; "" leaves it. ClusterWrongPassword or ClusterLockedOut when the
 // login is refused.
