@@ -238,3 +238,24 @@ func (r *running) cloudHSM(ctx context.Context, operation, body string) error {
 	}
 	return err
 }
+
+// TestAClosedSecurityGroupIsSeenAtOnce is custom-key-stores §2.1 and LC-15 (guide
+// 004:18602, 19722-19724): creating and connecting are refused, and the state stays.
+func TestAClosedSecurityGroupIsSeenAtOnce(t *testing.T) {
+	ctx := t.Context()
+	const refusal = "CloudHsmClusterInvalidConfigurationException: The security group"
+	r := up(t, t.TempDir(), "--quotas", "off")
+	r.do("cluster", "security-group", "close")
+	if seen := outcome(r.createCloudHSM(ctx)); !strings.HasPrefix(seen, refusal) {
+		t.Errorf("creating: %s", seen)
+	}
+	r.do("cluster", "security-group", "open")
+	must(t, r.createCloudHSM(ctx))
+	r.disconnect(ctx)
+	r.do("cluster", "security-group", "close")
+	if seen := outcome(r.connect(ctx, hsmStore)); !strings.HasPrefix(seen, refusal) {
+		t.Errorf("connecting: %s", seen)
+	}
+	must(t, r.await(ctx, hsmStore, types.ConnectionStateTypeDisconnected))
+	r.stop()
+}
