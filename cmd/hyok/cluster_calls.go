@@ -45,6 +45,15 @@ func (c *clusterCall) owned(do func(o cluster.Owner, r *cluster.Record) (any, er
 	return do(r.Owner, r)
 }
 
+// remembered is owned for what outlives a cluster.
+func (c *clusterCall) remembered(do func(o cluster.Owner, r *cluster.Record) (any, error)) (any, error) {
+	r, err := c.f.Remembered(c.id)
+	if err != nil {
+		return nil, err
+	}
+	return do(r.Owner, r)
+}
+
 func (c *clusterCall) initialize() (any, error) {
 	return c.owned(func(o cluster.Owner, _ *cluster.Record) (any, error) {
 		r, err := c.f.Initialize(o, c.id, c.order.SignedCert, c.order.TrustAnchor)
@@ -125,7 +134,7 @@ func viewOfBackup(b *cluster.Backup) backupView {
 
 // backups are those of the cluster's account and Region.
 func (c *clusterCall) backups() (any, error) {
-	return c.owned(func(o cluster.Owner, _ *cluster.Record) (any, error) {
+	return c.remembered(func(o cluster.Owner, _ *cluster.Record) (any, error) {
 		out := []backupView{}
 		for _, b := range c.f.Backups(o) {
 			out = append(out, viewOfBackup(b))
@@ -145,7 +154,7 @@ func (c *clusterCall) backUp() (any, error) {
 // restore makes a cluster of a backup in the subnets of the cluster in the path,
 // or in others, with as many HSMs as a key store needs.
 func (c *clusterCall) restore() (any, error) {
-	return c.owned(func(o cluster.Owner, old *cluster.Record) (any, error) {
+	return c.remembered(func(o cluster.Owner, old *cluster.Record) (any, error) {
 		subnets := c.order.Subnets
 		if len(subnets) == 0 {
 			subnets = old.Subnets
@@ -173,7 +182,7 @@ func (c *clusterCall) restore() (any, error) {
 }
 
 func (c *clusterCall) subnets() (any, error) {
-	return c.owned(func(o cluster.Owner, _ *cluster.Record) (any, error) {
+	return c.remembered(func(o cluster.Owner, _ *cluster.Record) (any, error) {
 		all, err := c.f.Subnets(o)
 		out := []subnetView{}
 		for _, s := range all {
@@ -184,7 +193,7 @@ func (c *clusterCall) subnets() (any, error) {
 }
 
 func (c *clusterCall) createSubnet() (any, error) {
-	return c.owned(func(o cluster.Owner, _ *cluster.Record) (any, error) {
+	return c.remembered(func(o cluster.Owner, _ *cluster.Record) (any, error) {
 		s, err := c.f.CreateSubnet(o, c.order.Zone)
 		return subnetView{s.ID, s.Zone, s.CIDR, s.Free}, err
 	})

@@ -3,13 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"hyok/internal/sigv4"
 )
 
 const knownPassword = "knownPass1"
@@ -176,4 +181,81 @@ func (r *running) expire(ctx context.Context, key, status string) {
 			r.t.Errorf("the event does not say %s: %s", status, line)
 		}
 	}
+}
+
+// TestADeletedClusterIsReplacedByOneOfItsBackup is CLUSTER_NOT_FOUND and its
+// repair (guide 004:19732, 19915-19926); the deletion outlasts a restart.
+func TestADeletedClusterIsReplacedByOneOfItsBackup(t *testing.T) {
+	ctx := t.Context()
+	r := up(t, t.TempDir(), "--quotas", "off")
+	must(t, r.createCloudHSM(ctx))
+	must(t, r.createKey(ctx, hsmStore))
+	kept := r.encrypt(ctx, hsmStore)
+	backup := r.do("cluster", "backup", "create")
+	id := r.env["HYOK_CLUSTER_ID"]
+	for range 2 {
+		r.do("hsm", "remove", firstWord(r.do("hsm", "list"), 1))
+	}
+	must(t, r.cloudHSM(ctx, "DeleteCluster", `{"ClusterId":"`+id+`"}`))
+	if seen := r.decrypts(ctx, kept); !strings.HasPrefix(seen, "KMSInvalidStateException") {
+		t.Errorf("without the cluster, who decrypts sees %s", seen)
+	}
+	r.disconnect(ctx)
+	r.stop()
+	r = r.again("--quotas", "off")
+	if seen := fmt.Sprint(r.connect(ctx, hsmStore)); seen != "the key store failed to connect: CLUSTER_NOT_FOUND" {
+		t.Errorf("connecting: %s", seen)
+	}
+	r.disconnect(ctx)
+	restored := r.do("cluster", "backup", "restore", backup)
+	r.do("cluster", "user", "password", "kmsuser", "--cluster", restored, "--password", knownPassword)
+	must(t, r.update(ctx, &kms.UpdateCustomKeyStoreInput{CloudHsmClusterId: aws.String(restored), KeyStorePassword: aws.String(knownPassword)}))
+	must(t, r.connect(ctx, hsmStore))
+	r.opens(ctx, kept)
+	r.stop()
+}
+
+// cloudHSM calls the CloudHSM v2 API.
+func (r *running) cloudHSM(ctx context.Context, operation, body string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.env["AWS_ENDPOINT_URL_CLOUDHSM_V2"], strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", "BaldrApiService."+operation)
+	key := sigv4.Credential{AccessKeyID: r.env["AWS_ACCESS_KEY_ID"], Secret: r.env["AWS_SECRET_ACCESS_KEY"]}
+	if err := sigv4.Sign(req, []byte(body), key, r.env["AWS_REGION"], "cloudhsm", time.Now(), sigv4.Options{}); err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, b)
+	}
+	return err
+}
+
+// TestAClosedSecurityGroupIsSeenAtOnce is custom-key-stores §2.1 and LC-15 (guide
+// 004:18602, 19722-19724): creating and connecting are refused, and the state stays.
+func TestAClosedSecurityGroupIsSeenAtOnce(t *testing.T) {
+	ctx := t.Context()
+	const refusal = "CloudHsmClusterInvalidConfigurationException: The security group"
+	r := up(t, t.TempDir(), "--quotas", "off")
+	r.do("cluster", "security-group", "close")
+	if seen := outcome(r.createCloudHSM(ctx)); !strings.HasPrefix(seen, refusal) {
+		t.Errorf("creating: %s", seen)
+	}
+	r.do("cluster", "security-group", "open")
+	must(t, r.createCloudHSM(ctx))
+	r.disconnect(ctx)
+	r.do("cluster", "security-group", "close")
+	if seen := outcome(r.connect(ctx, hsmStore)); !strings.HasPrefix(seen, refusal) {
+		t.Errorf("connecting: %s", seen)
+	}
+	must(t, r.await(ctx, hsmStore, types.ConnectionStateTypeDisconnected))
+	r.stop()
 }

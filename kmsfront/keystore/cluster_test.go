@@ -108,6 +108,10 @@ func TestCreateChecksTheCluster(t *testing.T) {
 		{rule: "one of two HSMs active", cluster: func(c *hsmcluster.Config) {
 			c.HSMs = []hsmcluster.HSM{{ID: "hsm-1", Zone: "a"}, {ID: "hsm-2", Zone: "b", State: "DELETED"}}
 		}, code: "CloudHsmClusterInvalidConfigurationException"},
+		{rule: "subnets in one zone", cluster: func(c *hsmcluster.Config) {
+			c.HSMs = []hsmcluster.HSM{{ID: "hsm-1", Zone: "a"}, {ID: "hsm-2", Zone: "b"}}
+			c.Zones = []string{"a"}
+		}, code: "CloudHsmClusterInvalidConfigurationException"},
 		{rule: "another trust anchor", request: func(r *api.CreateCustomKeyStoreRequest) {
 			r.TrustAnchorCertificate = string(stranger.Authority.CertPEM())
 		}, code: "IncorrectTrustAnchorException"},

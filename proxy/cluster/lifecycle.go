@@ -211,6 +211,17 @@ func (f *Fleet) Cluster(id string) (*Record, error) {
 	})
 }
 
+// Remembered is Cluster for one that may have been deleted: its backups outlive it.
+func (f *Fleet) Remembered(id string) (*Record, error) {
+	return read(f, func(st *state) (*Record, error) {
+		r := st.Clusters[id]
+		if r == nil {
+			return nil, notFound("there is no cluster %s", id)
+		}
+		return copyOf(r), nil
+	})
+}
+
 // Zones gives the zones of a cluster's subnets, with the subnets' IDs.
 func (f *Fleet) Zones(r *Record) map[string]string {
 	out, _ := read(f, func(st *state) (map[string]string, error) {
@@ -234,9 +245,9 @@ type Adopted struct {
 }
 
 // Adopt makes a cluster with two HSMs, active, of a token that is there. A
-// cluster of that ID that exists stays as it is.
+// cluster of that ID that exists, or was deleted, stays as it is.
 func (f *Fleet) Adopt(ctx context.Context, a Adopted) error {
-	if _, err := f.Cluster(a.ID); err == nil {
+	if _, err := f.Remembered(a.ID); err == nil {
 		return nil
 	}
 	r := &Record{

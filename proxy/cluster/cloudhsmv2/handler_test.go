@@ -110,6 +110,7 @@ func TestRequestsAreHeldToTheModel(t *testing.T) {
 		{"CreateCluster", `{"HsmType":1,"SubnetIds":[]}`, "SerializationException", "hsmType must be a string"},
 		{"CreateCluster", `{}`, badRequest, "2 validation errors detected: Value 'null' at 'hsmType' failed to satisfy constraint: Member must not be null; Value 'null' at 'subnetIds'"},
 		{"CreateCluster", `{"HsmType":"hsm1.medium","SubnetIds":[]}`, badRequest, "Member must have length greater than or equal to 1"},
+		{"CreateCluster", `{"HsmType":"hsm1.medium","SubnetIds":[null]}`, badRequest, "Value 'null' at 'subnetIds.1.member'"},
 		{"CreateCluster", `{"HsmType":"hsm1.medium","SubnetIds":["subnet-x"]}`, badRequest, "Value 'subnet-x' at 'subnetIds.1.member' failed to satisfy constraint: Member must satisfy regular expression pattern"},
 		{"CreateCluster", `{"HsmType":"hsm1.medium","SubnetIds":["subnet-00000000000000000"],"Mode":"X"}`, badRequest, "enum value set: [FIPS, NON_FIPS]"},
 		{"CreateCluster", `{"HsmType":"hsm9.large","SubnetIds":["subnet-00000000000000000"]}`, badRequest, "HsmType must be"},

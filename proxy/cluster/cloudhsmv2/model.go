@@ -110,8 +110,12 @@ func (c *checker) check(m *model, name, at string, value any) {
 		right = s.Type == "list"
 		c.size(s, at, len(v), "Member must have length")
 		for i, e := range v {
-			if right {
-				c.check(m, s.Member.Shape, fmt.Sprintf("%s.%d.member", at, i+1), e)
+			below := fmt.Sprintf("%s.%d.member", at, i+1)
+			switch {
+			case e == nil:
+				c.complain(below, "null", "Member must not be null")
+			case right:
+				c.check(m, s.Member.Shape, below, e)
 			}
 		}
 	case string:
