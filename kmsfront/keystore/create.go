@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 
-	"hyok/certs"
 	"hyok/kmsfront/api"
 	"hyok/kmsfront/store"
 )
@@ -149,7 +148,7 @@ func (m *Manager) examine(ctx context.Context, r *Record) error {
 		return nil
 	}
 	if r.Proxy != nil {
-		client, err := m.newProxyClient(r, certs.ClientConfig(m.c.Roots), nil) // no store yet that metrics could be of
+		client, err := m.newProxyClient(r, m.proxyTLS(), nil) // no store yet that metrics could be of
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func (m *Manager) newSession(r *Record) (*session, error) {
 	if r.Cluster != nil {
 		return m.newClusterSession(r, s)
 	}
-	config := certs.ClientConfig(m.c.Roots)
+	config := m.proxyTLS()
 	shown := watchCertificates(config, func() { m.reconnected(r.ID, s) })
 	client, err := m.newProxyClient(r, config, func(o xks.Observation) { m.c.Observer.ProxyCall(observation(r.ID, o, m.c.ProxyTimeout)) })
 	if err != nil {
@@ -43,6 +43,14 @@ func (m *Manager) newSession(r *Record) (*session, error) {
 	s.external = &external{storeID: r.ID, client: client, shown: shown, software: m.c.Software, log: m.c.Log}
 	s.Backend, s.end = s.external, client.Close
 	return s, nil
+}
+
+// proxyTLS is what a proxy is called with. Its certificate expires by the clock
+// that can be moved, so that this can be rehearsed.
+func (m *Manager) proxyTLS() *tls.Config {
+	c := certs.ClientConfig(m.c.Roots)
+	c.Time = m.c.Clock.Now
+	return c
 }
 
 // newProxyClient makes a client. Each has a TLS configuration, and with it
