@@ -143,9 +143,9 @@ func (w *worker) outdated(f *family, label string) bool {
 func (w *worker) search(label string, known *family) (*entry, error) {
 	found, err := w.find(label)
 	if err == nil && len(found) == 0 {
-		// Without the login private keys are not there.
-		did, loginErr := w.t.logInAgain(w.conn)
-		if err = loginErr; did {
+		// Without the login private keys are not there; another worker may have
+		// logged in since.
+		if _, err = w.t.logInAgain(w.conn); err == nil {
 			found, err = w.find(label)
 		}
 	}
@@ -153,6 +153,9 @@ func (w *worker) search(label string, known *family) (*entry, error) {
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
+		if known == nil && w.t.lostAgain(label) {
+			return nil, &brokenError{conn: w.conn, reload: true, idle: true, err: errGone}
+		}
 		return nil, w.missing(known != nil)
 	}
 	f, err := w.family(found)
@@ -163,9 +166,19 @@ func (w *worker) search(label string, known *family) (*entry, error) {
 		return nil, w.missing(true)
 	}
 	w.dropCopies(known, found)
+	w.t.seen.Store(label, nil)
 	w.conn.keys.put(label, f)
 	w.entry = f.newest
 	return w.entry, nil
+}
+
+var errGone = fmt.Errorf("%w: the key is not found any more", ErrUnavailable)
+
+// lostAgain tells, once in unknownPause, that a key which this process has seen is
+// to be looked for in a reloaded module: a reload may lose keys as well.
+func (t *Token) lostAgain(label string) bool {
+	_, seen := t.seen.Load(label)
+	return seen && t.mayReload()
 }
 
 // missing is the error for a key that was not found. An object whose file could
@@ -177,7 +190,8 @@ func (w *worker) missing(known bool) error {
 		return err
 	}
 	if known {
-		return &brokenError{conn: w.conn, reload: true, err: fmt.Errorf("%w: the key is not found any more", ErrUnavailable)}
+		w.t.nextReload.Store(int64(time.Since(started) + unknownPause)) // what the reloaded module says is believed
+		return &brokenError{conn: w.conn, reload: true, err: errGone}
 	}
 	if err := w.t.probe(w.conn, w.session); err != nil {
 		return err

@@ -155,6 +155,7 @@ func newKeyTemplate(label string, id []byte) []*pkcs11.Attribute {
 func (t *Token) DeleteKey(ctx context.Context, label string) error {
 	return t.change(ctx, "deleting", label, opDeleteKey, func(w *worker, e *entry) error {
 		w.conn.keys.remove(label) // before, so that nobody misses it
+		t.seen.Delete(label)
 		w.dropCopy(e)
 		return coded("C_DestroyObject", t.lib.ctx.DestroyObject(w.session, e.handle))
 	})

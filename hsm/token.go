@@ -92,6 +92,7 @@ type Token struct {
 	nextSearch atomic.Int64 // when to look for other versions next, in nanoseconds since started
 	large      atomic.Bool  // it has more than fewKeys, as the last survey found
 	surveying  atomic.Bool  // a survey is under way
+	seen       sync.Map     // labels of keys that were found once
 	nextReload atomic.Int64 // when a version that is not found may cost a reload next, likewise
 
 	life    context.Context // ends with Close

@@ -175,11 +175,16 @@ func (w *worker) versionOf(label string, version uint32) ([]*entry, error) {
 // forged ciphertexts may cost.
 func (w *worker) unknownVersion(version uint32) error {
 	err := fmt.Errorf("%w: %d", errNoVersion, version)
-	now, due := int64(time.Since(started)), w.t.nextReload.Load()
-	if now < due || !w.t.nextReload.CompareAndSwap(due, now+int64(unknownPause)) {
+	if !w.t.mayReload() {
 		return err
 	}
 	return &brokenError{conn: w.conn, reload: true, err: fmt.Errorf("%w: a version of the key is not found", ErrUnavailable)}
+}
+
+// mayReload tells, to one caller in unknownPause, that a reload is worth its cost.
+func (t *Token) mayReload() bool {
+	now, due := int64(time.Since(started)), t.nextReload.Load()
+	return now >= due && t.nextReload.CompareAndSwap(due, now+int64(unknownPause))
 }
 
 // RotateKey makes a new version of the key of that label, which Encrypt takes
