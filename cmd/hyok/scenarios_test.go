@@ -71,6 +71,12 @@ func readScenarios(t *testing.T) (preparation []scenarioStep, all []scenario) {
 			preparation = s.steps
 			continue
 		}
+		words := strings.Join(strings.Fields(section), " ")
+		for _, part := range []string{"**The caller**", "**Metrics:**", "**In real life:**"} {
+			if !strings.Contains(words, part) {
+				t.Errorf("the rehearsal %q has no %s", s.title, part)
+			}
+		}
 		all = append(all, s)
 	}
 	return preparation, all

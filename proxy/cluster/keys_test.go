@@ -204,3 +204,31 @@ func TestSizesAreLimited(t *testing.T) {
 	_, err = r.Decrypt(t.Context(), xks.ClusterDecryptRequest{Label: "k", IV: make([]byte, 16), Tag: make([]byte, 16)})
 	is(t, err, xks.ClusterInvalidCiphertext)
 }
+
+// TestKeysOfOthersAreLeftAlone has a key on the cluster that KMS has not made
+// (custom-key-stores CH-18).
+func TestKeysOfOthersAreLeftAlone(t *testing.T) {
+	r := connected(t)
+	if _, err := r.token.CreateKey(t.Context(), "payroll"); err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := r.token.Encrypt(t.Context(), "payroll", []byte("p"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.CreateKey(t.Context(), "arn:1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.DeleteKey(t.Context(), "arn:1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Disconnect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Connect(t.Context(), password, ""); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := r.token.Decrypt(t.Context(), "payroll", sealed.IV, sealed.Ciphertext, sealed.Tag, nil); err != nil || string(p) != "p" {
+		t.Errorf("another's key: %q, %v", p, err)
+	}
+}
