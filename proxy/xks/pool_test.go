@@ -47,7 +47,7 @@ func TestAStallOfTheProxyIsOverWhenItIsOver(t *testing.T) {
 		}
 		echoEncrypt(w, r)
 	}, nil)
-	c := p.client(t, func(c *ClientConfig) { c.Timeout = 250 * time.Millisecond })
+	c := p.client(t, func(c *ClientConfig) { c.Timeout = time.Second })
 	if n := together(64, c); n > 0 {
 		t.Fatalf("%d calls failed before the stall", n)
 	}
